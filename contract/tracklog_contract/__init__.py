@@ -1,0 +1,1 @@
+"""What all rooms agree on: events and their bytes, ids, limits, errors."""

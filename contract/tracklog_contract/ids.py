@@ -1,0 +1,48 @@
+"""Run and experiment ids: how they look, and which partition they belong to."""
+
+import secrets
+import uuid
+
+from tracklog_contract.errors import INVALID, Rejected
+
+# A run id's first three hex digits name one of 4096 slots; slot % partitions is the run's partition.
+SLOTS = 4096
+EXPERIMENT_ID_MAX = 2**63 - 1
+DEFAULT_EXPERIMENT_ID = 0
+DEFAULT_WORKSPACE = "default"
+
+
+def new_run_id(partition: int, partitions: int) -> uuid.UUID:
+    """A random run id of `partition`, one of `partitions`."""
+    slot = secrets.randbelow(SLOTS // partitions) * partitions + partition
+    return uuid.UUID(hex=f"{slot:03x}{secrets.token_hex(15)}"[:32])
+
+
+def partition_of_run(run_id: uuid.UUID, partitions: int) -> int:
+    """The partition that issued `run_id`. Ids made elsewhere may lie in another one: look them up."""
+    return int(run_id.hex[:3], 16) % partitions
+
+
+def partition_of_experiment(experiment_id: int, partitions: int) -> int:
+    """The partition that holds every event of an experiment."""
+    return experiment_id % partitions
+
+
+def parse_run_id(text: str) -> uuid.UUID | None:
+    """The run id in `text`, or None when no run can have that id."""
+    if len(text) != 32 or not text.isascii() or not text.isalnum():
+        return None
+    try:
+        return uuid.UUID(hex=text)
+    except ValueError:
+        return None
+
+
+def parse_experiment_id(text: str) -> int:
+    """The experiment id in `text`.
+
+    Raises: Rejected, when it is not a non-negative 64-bit integer.
+    """
+    if text.isascii() and text.isdigit() and int(text) <= EXPERIMENT_ID_MAX:
+        return int(text)
+    raise Rejected(INVALID, f"Invalid experiment ID '{text}'. Experiment ID must be a valid integer.")

@@ -1,0 +1,58 @@
+"""Limits of the protocol (fixed, MLflow's own) and quotas (chosen by whoever runs the server)."""
+
+from dataclasses import dataclass
+from typing import Final
+
+KEY_CHARS_MAX: Final = 250
+PARAM_VALUE_CHARS_MAX: Final = 6000
+TAG_VALUE_CHARS_MAX: Final = 8000
+EXPERIMENT_TAG_VALUE_CHARS_MAX: Final = 20_000
+EXPERIMENT_NAME_CHARS_MAX: Final = 500
+ARTIFACT_LOCATION_CHARS_MAX: Final = 2048
+RUN_NAME_CHARS_MAX: Final = 8000
+USER_ID_CHARS_MAX: Final = 256
+
+BATCH_METRICS_MAX: Final = 1000
+BATCH_PARAMS_MAX: Final = 100
+BATCH_TAGS_MAX: Final = 100
+BATCH_ITEMS_MAX: Final = 1000
+
+DATASET_NAME_CHARS_MAX: Final = 500
+DATASET_DIGEST_CHARS_MAX: Final = 36
+DATASET_SCHEMA_CHARS_MAX: Final = 1_048_575
+DATASET_SOURCE_CHARS_MAX: Final = 65_535
+DATASET_PROFILE_CHARS_MAX: Final = 16_777_215
+INPUT_TAG_KEY_CHARS_MAX: Final = 255
+INPUT_TAG_VALUE_CHARS_MAX: Final = 500
+
+SEARCH_RUNS_DEFAULT: Final = 1000
+SEARCH_MAX: Final = 50_000
+HISTORY_BULK_MAX: Final = 25_000
+HISTORY_INTERVAL_MAX: Final = 2500
+HISTORY_RUNS_MAX: Final = 100
+
+INT64_MIN: Final = -(2**63)
+INT64_MAX: Final = 2**63 - 1
+
+# A dataset profile alone may have 16 MiB.
+JSON_BODY_BYTES_MAX: Final = 32 * 2**20
+
+assert BATCH_PARAMS_MAX + BATCH_TAGS_MAX <= BATCH_ITEMS_MAX
+assert DATASET_PROFILE_CHARS_MAX < JSON_BODY_BYTES_MAX
+
+
+@dataclass(frozen=True)
+class Quotas:
+    """How much one run or experiment may hold."""
+
+    run_points: int = 100_000_000
+    run_params: int = 1_600
+    run_tags: int = 1_600
+    experiment_runs: int = 500_000
+    experiment_tags: int = 1_000
+
+
+QUOTAS: Final[dict[str, Quotas]] = {
+    "default": Quotas(),
+    "databricks": Quotas(run_points=1_000_000),
+}
