@@ -1,0 +1,247 @@
+"""Takes commands, decides them in groups, and appends what is admitted: one transaction a group.
+
+Every group of every process takes its turn by the head's row lock (sql/lock_head.sql), which it keeps until
+its commit. So decisions are made on settled data, positions have no gaps, and they become visible in order.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+import asyncpg
+import structlog
+
+from tracklog_contract import codec
+from tracklog_contract.errors import Busy, Rejected, TracklogError, Unavailable
+from tracklog_contract.limits import Quotas
+from tracklog_ingest.state import SQL, State, Wants, load, save
+
+log = structlog.get_logger()
+
+
+class Command(Protocol):
+    """One request to change something, as admission sees it."""
+
+    payload_bytes: int
+
+    def wants(self, wants: Wants) -> None:
+        """Add what must be read before `admit` can decide."""
+
+    def admit(self, state: State) -> Any:
+        """Decide, change `state` and append to it; what is returned is the caller's answer.
+
+        Raises: Rejected, having changed nothing.
+        """
+
+
+class Views(Protocol):
+    """How far the projector has come, for slowing writers that run ahead of it."""
+
+    position: int
+
+    async def reach(self, position: int, *, timeout_s: float) -> bool:
+        """Wait until the views hold everything up to `position`; False when the time is up first."""
+
+
+@dataclass(frozen=True)
+class AppendConfig:
+    """Bounds of the append queue, and how far the views may fall behind it."""
+
+    queue_commands_max: int = 2048
+    queue_bytes_max: int = 64 * 2**20
+    group_commands_max: int = 256
+    group_bytes_max: int = 8 * 2**20
+    append_timeout_s: float = 10.0
+    views_lag_max_s: float = 1.0
+
+    def __post_init__(self) -> None:
+        assert self.group_commands_max <= self.queue_commands_max
+        assert self.group_bytes_max <= self.queue_bytes_max
+
+
+@dataclass
+class Waiting:
+    """A command in the queue and the answer its caller awaits."""
+
+    command: Command
+    answer: "asyncio.Future[Any]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+    def settle(self, outcome: Any) -> None:
+        """Answer the caller, unless it has gone away meanwhile."""
+        if self.answer.done():
+            return
+        if isinstance(outcome, Exception):
+            self.answer.set_exception(outcome)
+        else:
+            self.answer.set_result(outcome)
+
+
+LOST: Final = "the database did not confirm the write: send the request again."
+
+
+class Appender:
+    """A bounded queue of commands and the loop that empties it, one group a transaction."""
+
+    def __init__(
+        self,
+        pool: "asyncpg.Pool[asyncpg.Record]",
+        quotas: Quotas,
+        views: Views,
+        config: AppendConfig | None = None,
+    ) -> None:
+        self._pool = pool
+        self._quotas = quotas
+        self._views = views
+        self._config = config or AppendConfig()
+        self._queue: asyncio.Queue[Waiting] = asyncio.Queue(self._config.queue_commands_max)
+        self._queue_bytes = 0
+        self._unfolded: deque[tuple[int, float]] = deque()
+
+    async def submit(self, command: Command) -> Any:
+        """The command's answer, once what it changed is durable.
+
+        Raises: Rejected; Busy, at once when the queue is full; Unavailable, when the outcome is unknown.
+        """
+        if self._queue_bytes + command.payload_bytes > self._config.queue_bytes_max:
+            raise Busy("too many writes are waiting: send the request again in a second.")
+        waiting = Waiting(command)
+        try:
+            self._queue.put_nowait(waiting)
+        except asyncio.QueueFull:
+            raise Busy("too many writes are waiting: send the request again in a second.") from None
+        self._queue_bytes += command.payload_bytes
+        return await waiting.answer
+
+    async def drain(self) -> None:
+        """Wait until every command taken has its answer."""
+        await self._queue.join()
+
+    async def run(self) -> None:
+        """Decide and append groups until cancelled."""
+        while True:
+            group = await self._next_group()
+            try:
+                await self._wait_for_views()
+                await self._append_apart(group)
+            finally:
+                for waiting in group:
+                    waiting.settle(Unavailable(LOST))  # no effect on those answered already
+                    self._queue_bytes -= waiting.command.payload_bytes
+                    self._queue.task_done()
+
+    async def _next_group(self) -> list[Waiting]:
+        group = [await self._queue.get()]
+        size = group[0].command.payload_bytes
+        while len(group) < self._config.group_commands_max and size < self._config.group_bytes_max:
+            try:
+                group.append(self._queue.get_nowait())
+            except asyncio.QueueEmpty:
+                break
+            size += group[-1].command.payload_bytes
+        return group
+
+    async def _wait_for_views(self) -> None:
+        """Hold the group back while the views lack something this process appended over a second ago."""
+        while self._unfolded:
+            position, appended_at = self._unfolded[0]
+            if position <= self._views.position:
+                self._unfolded.popleft()
+            elif time.monotonic() - appended_at < self._config.views_lag_max_s:
+                return
+            else:
+                await self._views.reach(position, timeout_s=self._config.views_lag_max_s)
+
+    async def _append_apart(self, group: Sequence[Waiting]) -> None:
+        """Append a group; if the database refuses it, each command alone, so that none spoils the rest."""
+        try:
+            await self._append(group)
+        except asyncpg.PostgresError as error:
+            if isinstance(error, CONNECTION_ERRORS):
+                log.warning("append_failed", commands=len(group), reason=str(error))
+                return
+            if len(group) > 1:
+                for waiting in group:
+                    await self._append_apart([waiting])
+                return
+            log.exception("command_refused_by_database", command=type(group[0].command).__name__)
+            group[0].settle(TracklogError("the database refused this request."))
+        except (OSError, asyncpg.InterfaceError, TimeoutError) as error:
+            log.warning("append_failed", commands=len(group), reason=str(error) or type(error).__name__)
+
+    async def _append(self, group: Sequence[Waiting]) -> None:
+        async with asyncio.timeout(self._config.append_timeout_s), self._pool.acquire() as connection:
+            answers, position = await self._transact(connection, group)
+        if position is not None:
+            self._unfolded.append((position, time.monotonic()))
+        for waiting, answer in zip(group, answers, strict=True):
+            waiting.settle(answer)
+
+    async def _transact(self, connection: Any, group: Sequence[Waiting]) -> tuple[list[Any], int | None]:
+        """The group's answers and the last position appended, or None when nothing was."""
+        wants = Wants()
+        for waiting in group:
+            waiting.command.wants(wants)
+        await connection.execute(SQL["lock_head"])
+        try:
+            state = await load(connection, wants, self._quotas)
+            answers = [_decide(waiting.command, state) for waiting in group]
+            if not state.entries:
+                await connection.execute("rollback")
+                return answers, None
+            await save(connection, state)
+            await connection.execute(SQL["append_entries"], *append_arguments(state))
+            await connection.execute("commit")
+        except BaseException:
+            await _roll_back(connection)
+            raise
+        return answers, state.position + len(state.entries)
+
+
+CONNECTION_ERRORS = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.QueryCanceledError,
+)
+
+
+def _decide(command: Command, state: State) -> Any:
+    try:
+        return command.admit(state)
+    except Rejected as rejection:
+        return rejection
+
+
+async def _roll_back(connection: Any) -> None:
+    """End the transaction; a connection that cannot even do that is dropped, and the server rolls back."""
+    try:
+        await asyncio.wait_for(connection.execute("rollback"), timeout=1)
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError, asyncio.CancelledError):
+        connection.terminate()
+
+
+def append_arguments(state: State) -> list[Any]:
+    """What sql/append_entries.sql takes, for the entries and touched rows of `state`."""
+    entries = state.entries
+    # A logged model's events touch a run they do not belong to, which admission need not have read.
+    runs = [state.runs[run_id] for run_id in state.touched_runs if run_id in state.runs]
+    return [
+        state.position,
+        [entry.experiment_id for entry in entries],
+        [entry.run_id for entry in entries],
+        [entry.producer_id for entry in entries],
+        [entry.producer_seq for entry in entries],
+        [entry.event.kind for entry in entries],
+        [entry.event.version for entry in entries],
+        [entry.workspace for entry in entries],
+        [entry.principal for entry in entries],
+        [codec.encode(entry.event) for entry in entries],
+        [run.run_id for run in runs],
+        [state.touched_runs[run.run_id] for run in runs],
+        [run.points for run in runs],
+        list(state.touched_experiments),
+        list(state.touched_experiments.values()),
+    ]

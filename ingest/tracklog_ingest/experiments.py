@@ -1,0 +1,179 @@
+"""Commands that make and change experiments."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tracklog_contract.errors import EXISTS, INVALID_STATE, NOT_FOUND, QUOTA, Rejected
+from tracklog_contract.events import (
+    Event,
+    ExperimentCreated,
+    ExperimentDeleted,
+    ExperimentRenamed,
+    ExperimentRestored,
+    ExperimentTagDeleted,
+    ExperimentTagSet,
+    NewEntry,
+)
+from tracklog_contract.ids import DEFAULT_WORKSPACE
+from tracklog_ingest.state import Experiment, State, Wants
+
+
+def quota_exceeded(what: str, *, limit: int, count: int, advice: str) -> Rejected:
+    """The refusal of a write that would take `count` of something past its `limit`."""
+    return Rejected(QUOTA, f"Quota exceeded: {what} would be {count:,}, and the limit is {limit:,}. {advice}")
+
+
+@dataclass
+class CreateExperiment:
+    """Answers the new experiment's id."""
+
+    name: str
+    artifact_location: str | None
+    tags: Mapping[str, str]
+    now_ms: int
+    workspace: str = DEFAULT_WORKSPACE
+    payload_bytes: int = 0
+
+    def wants(self, wants: Wants) -> None:
+        """Is the name free; an id to give."""
+        wants.names.add((self.workspace, self.name))
+        wants.new_experiments += 1
+
+    def admit(self, state: State) -> int:
+        """Refused when an active or deleted experiment has the name."""
+        if (self.workspace, self.name) in state.names:
+            raise Rejected(EXISTS, f"Experiment(name={self.name}) already exists.")
+        _check_tag_quota(state, len(self.tags))
+        experiment_id = state.new_experiment_ids.pop()
+        location = self.artifact_location or f"mlflow-artifacts:/{experiment_id}"
+        experiment = Experiment(experiment_id, self.workspace, self.name, location, tags=len(self.tags))
+        state.experiments[experiment_id] = experiment
+        state.names[self.workspace, self.name] = experiment_id
+        state.changed_experiments.add(experiment_id)
+        for key in self.tags:
+            state.experiment_tags.add((experiment_id, key))
+        event = ExperimentCreated(self.name, location, self.now_ms, self.tags)
+        state.append(NewEntry(event, experiment_id, workspace=self.workspace))
+        return experiment_id
+
+
+@dataclass
+class RenameExperiment:
+    """Answers nothing."""
+
+    experiment_id: int
+    name: str
+    now_ms: int
+    workspace: str = DEFAULT_WORKSPACE
+    payload_bytes: int = 0
+
+    def wants(self, wants: Wants) -> None:
+        """The experiment; is the name free."""
+        wants.experiments.add(self.experiment_id)
+        wants.names.add((self.workspace, self.name))
+
+    def admit(self, state: State) -> None:
+        """Refused for a deleted experiment, and for a name that another one has."""
+        experiment = state.experiment(self.experiment_id)
+        if experiment.deleted:
+            raise Rejected(INVALID_STATE, "Cannot rename a non-active experiment.")
+        if state.names.get((self.workspace, self.name), self.experiment_id) != self.experiment_id:
+            raise Rejected(EXISTS, f"Experiment(name={self.name}) already exists.")
+        state.names.pop((self.workspace, experiment.name), None)
+        state.names[self.workspace, self.name] = self.experiment_id
+        experiment.name = self.name
+        state.changed_experiments.add(self.experiment_id)
+        state.append(_entry(experiment, ExperimentRenamed(self.name, self.now_ms)))
+
+
+@dataclass
+class SetExperimentDeleted:
+    """Delete (or restore) an experiment and all of its runs; answers nothing."""
+
+    experiment_id: int
+    deleted: bool
+    now_ms: int
+    payload_bytes: int = 0
+
+    def wants(self, wants: Wants) -> None:
+        """The experiment."""
+        wants.experiments.add(self.experiment_id)
+
+    def admit(self, state: State) -> None:
+        """Refused as unknown when the experiment is in that state already, as MLflow does."""
+        experiment = state.experiment(self.experiment_id)
+        if experiment.deleted == self.deleted:
+            raise Rejected(NOT_FOUND, f"No Experiment with id={self.experiment_id} exists")
+        event: Event = ExperimentDeleted(self.now_ms) if self.deleted else ExperimentRestored(self.now_ms)
+        position = state.append(_entry(experiment, event))
+        state.set_lifecycle(experiment, deleted=self.deleted, position=position)
+
+
+@dataclass
+class SetExperimentTag:
+    """Answers nothing."""
+
+    experiment_id: int
+    key: str
+    value: str
+    payload_bytes: int = field(default=0)
+
+    def wants(self, wants: Wants) -> None:
+        """The experiment; is the key set."""
+        wants.experiments.add(self.experiment_id)
+        wants.experiment_tags.add((self.experiment_id, self.key))
+
+    def admit(self, state: State) -> None:
+        """Refused for a deleted experiment, and for one key too many."""
+        experiment = state.experiment(self.experiment_id)
+        experiment.check_active()
+        tag = (self.experiment_id, self.key)
+        if tag not in state.experiment_tags:
+            _check_tag_quota(state, experiment.tags + 1)
+            state.experiment_tags.add(tag)
+            experiment.tags += 1
+            state.changed_experiments.add(self.experiment_id)
+        state.append(_entry(experiment, ExperimentTagSet(self.key, self.value)))
+
+
+@dataclass
+class DeleteExperimentTag:
+    """Answers nothing."""
+
+    experiment_id: int
+    key: str
+    payload_bytes: int = 0
+
+    def wants(self, wants: Wants) -> None:
+        """The experiment; is the key set."""
+        wants.experiments.add(self.experiment_id)
+        wants.experiment_tags.add((self.experiment_id, self.key))
+
+    def admit(self, state: State) -> None:
+        """Refused for a deleted experiment, and for a key that is not set."""
+        experiment = state.experiment(self.experiment_id)
+        experiment.check_active()
+        tag = (self.experiment_id, self.key)
+        if tag not in state.experiment_tags:
+            raise Rejected(
+                NOT_FOUND, f"No tag with name: {self.key} in experiment with id {self.experiment_id}"
+            )
+        state.experiment_tags.remove(tag)
+        experiment.tags -= 1
+        state.changed_experiments.add(self.experiment_id)
+        state.append(_entry(experiment, ExperimentTagDeleted(self.key)))
+
+
+def _entry(experiment: Experiment, event: Event) -> NewEntry:
+    return NewEntry(event, experiment.experiment_id, workspace=experiment.workspace)
+
+
+def _check_tag_quota(state: State, count: int) -> None:
+    limit = state.quotas.experiment_tags
+    if count > limit:
+        raise quota_exceeded(
+            "tags of this experiment",
+            limit=limit,
+            count=count,
+            advice="Delete tags that are no longer needed, or keep the data in a run.",
+        )

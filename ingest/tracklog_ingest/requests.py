@@ -1,0 +1,86 @@
+"""Decoded request fields as what commands take."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from tracklog_contract import validate
+from tracklog_contract.errors import INVALID, Rejected
+from tracklog_contract.events import DatasetUse, MetricLink, ModelUse
+from tracklog_contract.points import Columns, PointBlock, block_of
+from tracklog_contract.protojson import clipped
+from tracklog_ingest.runs import LogToRun
+
+Link = tuple[str | None, str | None, str | None]
+MODEL_RECORD_FIELDS: Final = ("run_id", "artifact_path", "utc_time_created", "model_uuid", "flavors")
+
+
+def log_batch_command(fields: Mapping[str, Any]) -> LogToRun:
+    """runs/log-batch.
+
+    Raises: Rejected, for a refused item, and for too many.
+    """
+    metrics = fields.get("metrics", [])
+    validate.run_id(fields["run_id"])
+    params, tags = validate.batch(metrics, fields.get("params", []), fields.get("tags", []))
+    points, links = _points(metrics)
+    return LogToRun(fields["run_id"], points, params, tags, links)
+
+
+def log_metric_command(fields: Mapping[str, Any]) -> LogToRun:
+    """runs/log-metric.
+
+    Raises: Rejected, for a refused key or time.
+    """
+    validate.metric_dataset(fields.get("dataset_name"), fields.get("dataset_digest"))
+    validate.metric_key(fields["key"])
+    validate.timestamp_ms(fields["timestamp"], fields["key"], fields["value"])
+    points, links = _points([fields])
+    return LogToRun(fields["run_id"], points, links=links)
+
+
+def _points(metrics: Sequence[Mapping[str, Any]]) -> tuple[PointBlock, tuple[MetricLink, ...]]:
+    """The points by key and by what they were measured on."""
+    series: dict[tuple[str, Link], Columns] = {}
+    for metric in metrics:
+        link = (metric.get("model_id"), metric.get("dataset_name"), metric.get("dataset_digest"))
+        steps, timestamps, values = series.setdefault((metric["key"], link), ([], [], []))
+        steps.append(metric["step"])
+        timestamps.append(metric["timestamp"])
+        values.append(metric["value"])
+    links = tuple(
+        MetricLink(number, *link) for number, (_, link) in enumerate(series) if link != (None, None, None)
+    )
+    return block_of((key, columns) for (key, _), columns in series.items()), links
+
+
+def dataset_uses(inputs: Sequence[Mapping[str, Any]]) -> tuple[DatasetUse, ...]:
+    """Datasets of a decoded log-inputs; of two with one name and digest, the first."""
+    uses: dict[tuple[str, str], DatasetUse] = {}
+    for item in inputs:
+        dataset = item["dataset"]
+        tags = {tag["key"]: tag["value"] for tag in item.get("tags", ())}
+        uses.setdefault((dataset["name"], dataset["digest"]), DatasetUse(**dataset, tags=tags))
+    return tuple(uses.values())
+
+
+def model_uses(models: Sequence[Mapping[str, Any]]) -> tuple[ModelUse, ...]:
+    """Models of a decoded log-inputs or outputs."""
+    return tuple(ModelUse(model["model_id"], model.get("step")) for model in models)
+
+
+def model_record(model_json: str) -> str:
+    """What `runs/log-model` adds to the history of a run's models, as JSON text.
+
+    Raises: Rejected, when it is no JSON object or lacks a field.
+    """
+    try:
+        model = json.loads(model_json)
+    except (ValueError, RecursionError):
+        raise Rejected(
+            INVALID, f"Malformed model info. \n {clipped(model_json)} \n is not a valid JSON."
+        ) from None
+    missing = set(MODEL_RECORD_FIELDS) - {"model_uuid"} - set(model if isinstance(model, dict) else ())
+    if missing:
+        raise Rejected(INVALID, f"Model json is missing mandatory fields: {missing}")
+    return json.dumps({name: model.get(name) for name in MODEL_RECORD_FIELDS})

@@ -1,0 +1,58 @@
+"""The write side as one object: what deploy starts, and what the endpoints submit commands to."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import asyncpg
+
+from tracklog_contract.limits import QUOTAS, Quotas
+from tracklog_contract.sqlfiles import statements
+from tracklog_ingest.append import AppendConfig, Appender, Command, Views
+
+SQL = statements("tracklog_ingest")
+ReadModel = Callable[[str], Awaitable[dict[str, Any]]]
+
+
+@dataclass(frozen=True)
+class IngestConfig:
+    """Quotas, and the bounds of the append queue."""
+
+    quotas: Quotas = QUOTAS["default"]
+    append: AppendConfig = field(default_factory=AppendConfig)
+
+
+class Ingest:
+    """Admits and appends commands of this process.
+
+    Args: views: how far the projector is. read_model: answers a logged model from the views, for those of
+    MLflow's endpoints that answer the whole model they changed.
+    """
+
+    def __init__(
+        self,
+        pool: "asyncpg.Pool[asyncpg.Record]",
+        config: IngestConfig,
+        *,
+        views: Views,
+        read_model: ReadModel,
+    ) -> None:
+        self._pool = pool
+        self._appender = Appender(pool, config.quotas, views, config.append)
+        self.read_model = read_model
+
+    async def submit(self, command: Command) -> Any:
+        """As `Appender.submit`."""
+        return await self._appender.submit(command)
+
+    async def run(self) -> None:
+        """Append until cancelled."""
+        await self._appender.run()
+
+    async def drain(self) -> None:
+        """Wait until every command taken has its answer."""
+        await self._appender.drain()
+
+    async def can_append(self) -> bool:
+        """Would the database take an append now: it is writable and has a log."""
+        return bool(await self._pool.fetchval(SQL["can_append"]))

@@ -1,0 +1,280 @@
+"""What admission knows while it decides a group: read under the head's lock, changed, then saved."""
+
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tracklog_contract.errors import INVALID, NOT_FOUND, Rejected
+from tracklog_contract.events import NewEntry
+from tracklog_contract.ids import parse_run_id
+from tracklog_contract.limits import Quotas
+from tracklog_contract.sqlfiles import statements
+
+SQL = statements("tracklog_ingest")
+Connection = "asyncpg.Connection[asyncpg.Record]"
+
+
+@dataclass(slots=True)
+class Experiment:
+    """An experiment as admission knows it."""
+
+    experiment_id: int
+    workspace: str
+    name: str
+    artifact_location: str
+    deleted: bool = False
+    runs: int = 0
+    tags: int = 0
+
+    def check_active(self) -> None:
+        """Raises: Rejected, when the experiment is deleted."""
+        if self.deleted:
+            raise Rejected(
+                INVALID,
+                f"The experiment {self.experiment_id} must be in the 'active' state. "
+                "Current state is deleted.",
+            )
+
+
+@dataclass(slots=True)
+class Run:
+    """A run as admission knows it."""
+
+    run_id: uuid.UUID
+    experiment_id: int
+    name: str
+    user_id: str
+    artifact_uri: str
+    status: int
+    start_ms: int
+    end_ms: int | None = None
+    deleted: bool = False
+    points: int = 0
+    params: int = 0
+    tags: int = 0
+
+    def check_active(self) -> None:
+        """Raises: Rejected, when the run is deleted."""
+        if self.deleted:
+            raise Rejected(
+                INVALID, f"The run {self.run_id.hex} must be in the 'active' state. Current state is deleted."
+            )
+
+
+@dataclass(slots=True)
+class Model:
+    """A logged model as admission knows it."""
+
+    model_id: str
+    experiment_id: int
+    deleted: bool = False
+    position: int = 0
+
+
+@dataclass
+class Wants:
+    """What a group's commands ask to be read before they are decided."""
+
+    runs: set[uuid.UUID] = field(default_factory=set)
+    experiments: set[int] = field(default_factory=set)
+    names: set[tuple[str, str]] = field(default_factory=set)
+    params: set[tuple[uuid.UUID, str]] = field(default_factory=set)
+    tags: set[tuple[uuid.UUID, str]] = field(default_factory=set)
+    experiment_tags: set[tuple[int, str]] = field(default_factory=set)
+    models: set[str] = field(default_factory=set)
+    model_params: set[tuple[str, str]] = field(default_factory=set)
+    model_tags: set[tuple[str, str]] = field(default_factory=set)
+    new_experiments: int = 0
+
+
+class KeySet:
+    """Which keys of some owners are set: as read, and what a group added or removed since."""
+
+    def __init__(self) -> None:
+        self._set: set[tuple[Any, str]] = set()
+        self.added: set[tuple[Any, str]] = set()
+        self.removed: set[tuple[Any, str]] = set()
+
+    def read(self, pairs: Iterable[tuple[Any, str]]) -> None:
+        """Note the pairs that the database has."""
+        self._set.update(pairs)
+
+    def __contains__(self, pair: tuple[Any, str]) -> bool:
+        return pair in self._set
+
+    def add(self, pair: tuple[Any, str]) -> None:
+        """The pair is set from now on."""
+        self._set.add(pair)
+        self.added.add(pair)
+        self.removed.discard(pair)
+
+    def remove(self, pair: tuple[Any, str]) -> None:
+        """The pair is gone from now on."""
+        self._set.discard(pair)
+        self.removed.add(pair)
+        self.added.discard(pair)
+
+
+@dataclass
+class State:
+    """Everything a group's commands read and change; they check first and change after: all or nothing."""
+
+    quotas: Quotas
+    position: int = 0
+    runs: dict[uuid.UUID, Run] = field(default_factory=dict)
+    experiments: dict[int, Experiment] = field(default_factory=dict)
+    names: dict[tuple[str, str], int] = field(default_factory=dict)
+    params: dict[tuple[uuid.UUID, str], str] = field(default_factory=dict)
+    tags: KeySet = field(default_factory=KeySet)
+    experiment_tags: KeySet = field(default_factory=KeySet)
+    models: dict[str, Model] = field(default_factory=dict)
+    model_params: dict[tuple[str, str], str] = field(default_factory=dict)
+    model_tags: KeySet = field(default_factory=KeySet)
+    new_experiment_ids: list[int] = field(default_factory=list)
+
+    entries: list[NewEntry] = field(default_factory=list)
+    touched_runs: dict[uuid.UUID, int] = field(default_factory=dict)
+    touched_experiments: dict[int, int] = field(default_factory=dict)
+    changed_runs: set[uuid.UUID] = field(default_factory=set)
+    changed_experiments: set[int] = field(default_factory=set)
+    changed_models: set[str] = field(default_factory=set)
+    new_params: list[tuple[uuid.UUID, str, str]] = field(default_factory=list)
+    new_model_params: list[tuple[str, str, str]] = field(default_factory=list)
+    lifecycles: list[tuple[int, bool, int]] = field(default_factory=list)
+
+    def run(self, run_id: str) -> Run:
+        """The run with this id, deleted or not.
+
+        Raises: Rejected, when there is none.
+        """
+        parsed = parse_run_id(run_id)
+        run = self.runs.get(parsed) if parsed else None
+        if run is None:
+            raise Rejected(NOT_FOUND, f"Run with id={run_id} not found")
+        return run
+
+    def experiment(self, experiment_id: int) -> Experiment:
+        """The experiment with this id, deleted or not.
+
+        Raises: Rejected, when there is none.
+        """
+        experiment = self.experiments.get(experiment_id)
+        if experiment is None:
+            raise Rejected(NOT_FOUND, f"No Experiment with id={experiment_id} exists")
+        return experiment
+
+    def model(self, model_id: str) -> Model:
+        """The logged model with this id, unless it is deleted.
+
+        Raises: Rejected, when there is none.
+        """
+        model = self.models.get(model_id)
+        if model is None or model.deleted:
+            raise Rejected(NOT_FOUND, f"Logged model with ID '{model_id}' not found.")
+        return model
+
+    def append(self, entry: NewEntry) -> int:
+        """Put `entry` behind the group's others; the answer is its position."""
+        self.entries.append(entry)
+        position = self.position + len(self.entries)
+        self.touched_experiments[entry.experiment_id] = position
+        if entry.run_id is not None:
+            self.touched_runs[entry.run_id] = position
+        return position
+
+    def set_lifecycle(self, experiment: Experiment, *, deleted: bool, position: int) -> None:
+        """Delete or restore an experiment and every run of it, those not read by this group included."""
+        experiment.deleted = deleted
+        self.changed_experiments.add(experiment.experiment_id)
+        self.lifecycles.append((experiment.experiment_id, deleted, position))
+        for run in self.runs.values():
+            if run.experiment_id == experiment.experiment_id:
+                run.deleted = deleted
+                self.changed_runs.add(run.run_id)
+                self.touched_runs[run.run_id] = position
+
+
+async def load(connection: Any, wants: Wants, quotas: Quotas) -> State:
+    """Read what a group wants to know. The caller holds the head's lock, so nothing can change under it."""
+    state = State(quotas)
+    for row in await connection.fetch(SQL["load_runs"], list(wants.runs)):
+        state.position, *columns = row
+        if columns[0] is not None:
+            state.runs[columns[0]] = Run(*columns)
+    if wants.experiments or wants.names:
+        names = _columns(wants.names, 2)
+        for row in await connection.fetch(SQL["load_experiments"], list(wants.experiments), *names):
+            experiment = Experiment(*row)
+            state.experiments[experiment.experiment_id] = experiment
+            state.names[experiment.workspace, experiment.name] = experiment.experiment_id
+    if wants.params:
+        for row in await connection.fetch(SQL["load_params"], *_columns(wants.params, 2)):
+            state.params[row[0], row[1]] = row[2]
+    if wants.model_params:
+        for row in await connection.fetch(SQL["load_model_params"], *_columns(wants.model_params, 2)):
+            state.model_params[row[0], row[1]] = row[2]
+    for name, wanted, keys in (
+        ("load_tags", wants.tags, state.tags),
+        ("load_experiment_tags", wants.experiment_tags, state.experiment_tags),
+        ("load_model_tags", wants.model_tags, state.model_tags),
+    ):
+        if wanted:
+            keys.read(tuple(row) for row in await connection.fetch(SQL[name], *_columns(wanted, 2)))
+    if wants.models:
+        for row in await connection.fetch(SQL["load_models"], list(wants.models)):
+            state.models[row[0]] = Model(*row)
+    if wants.new_experiments:
+        rows = await connection.fetch(SQL["new_experiment_ids"], wants.new_experiments)
+        state.new_experiment_ids = [row[0] for row in rows]
+    return state
+
+
+async def save(connection: Any, state: State) -> None:
+    """Write a group's changes to admission's tables; the entries themselves are appended after."""
+    if state.changed_experiments:
+        changed = [state.experiments[experiment_id] for experiment_id in state.changed_experiments]
+        await connection.execute(
+            SQL["save_experiments"],
+            *_columns(
+                (
+                    (e.experiment_id, e.workspace, e.name, e.artifact_location, e.deleted, e.runs, e.tags)
+                    for e in changed
+                ),
+                7,
+            ),
+        )
+    for lifecycle in state.lifecycles:
+        await connection.execute(SQL["save_lifecycle"], *lifecycle)
+    if state.changed_runs:
+        runs = [state.runs[run_id] for run_id in state.changed_runs]
+        await connection.execute(SQL["save_runs"], *_columns(map(_run_row, runs), 11))
+    if state.changed_models:
+        models = [state.models[model_id] for model_id in state.changed_models]
+        rows = ((m.model_id, m.experiment_id, m.deleted, m.position) for m in models)
+        await connection.execute(SQL["save_models"], *_columns(rows, 4))
+    if state.new_params:
+        await connection.execute(SQL["save_params"], *_columns(state.new_params, 3))
+    if state.new_model_params:
+        await connection.execute(SQL["save_model_params"], *_columns(state.new_model_params, 3))
+    for saved, deleted, keys in (
+        ("save_tags", "delete_tags", state.tags),
+        ("save_experiment_tags", "delete_experiment_tags", state.experiment_tags),
+        ("save_model_tags", "delete_model_tags", state.model_tags),
+    ):
+        if keys.added:
+            await connection.execute(SQL[saved], *_columns(keys.added, 2))
+        if keys.removed:
+            await connection.execute(SQL[deleted], *_columns(keys.removed, 2))
+
+
+def _run_row(run: Run) -> tuple[Any, ...]:
+    return (
+        run.run_id, run.experiment_id, run.name, run.user_id, run.artifact_uri, run.status, run.start_ms,
+        run.end_ms, run.deleted, run.params, run.tags,
+    )  # fmt: skip
+
+
+def _columns(rows: Iterable[Sequence[Any]], width: int) -> list[list[Any]]:
+    """Rows as columns, the form in which arrays are bound."""
+    return [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(width)]
