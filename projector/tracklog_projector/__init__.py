@@ -1,0 +1,1 @@
+"""The read side: tail the log, fold it into views, answer queries."""

@@ -1,0 +1,84 @@
+"""Knows how far the views are, and wakes whoever waits for them to come further."""
+
+import asyncio
+import time
+from typing import Any
+
+import asyncpg
+import structlog
+
+from tracklog_contract.errors import Unavailable
+from tracklog_contract.sqlfiles import statements
+
+SQL = statements("tracklog_projector")
+CHANNEL = "tracklog_views"
+log = structlog.get_logger()
+
+
+class Checkpoints:
+    """The views' position as this process knows it: never ahead of the truth.
+
+    `run` must be running: it listens for the projector's notifications, and asks once in a while in case
+    one is lost.
+    """
+
+    def __init__(self, dsn: str, *, poll_s: float = 0.5) -> None:
+        self._dsn = dsn
+        self._poll_s = poll_s
+        self._waiters: set[tuple[int, asyncio.Future[None]]] = set()
+        self.position = 0
+
+    async def reach(self, position: int, *, timeout_s: float) -> bool:
+        """Wait until the views hold everything up to `position`; False when the time is up first."""
+        if self.position >= position:
+            return True
+        waiter = (position, asyncio.get_running_loop().create_future())
+        self._waiters.add(waiter)
+        try:
+            await asyncio.wait_for(waiter[1], timeout_s)
+        except TimeoutError:
+            return False
+        finally:
+            self._waiters.discard(waiter)
+        return True
+
+    async def require(self, position: int, *, timeout_s: float = 15.0) -> None:
+        """As `reach`.
+
+        Raises: Unavailable, when the time is up.
+        """
+        if not await self.reach(position, timeout_s=timeout_s):
+            raise Unavailable("the views have not caught up with the log yet: send the request again.")
+
+    async def run(self) -> None:
+        """Follow the projector until cancelled, through any loss of the connection."""
+        while True:
+            started = time.monotonic()
+            try:
+                await self._follow()
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
+                log.warning("checkpoint_watch_lost", reason=str(error) or type(error).__name__)
+            await asyncio.sleep(max(0.0, 0.2 - (time.monotonic() - started)))
+
+    async def _follow(self) -> None:
+        connection = await asyncpg.connect(self._dsn, timeout=5)
+        try:
+            await connection.add_listener(CHANNEL, self._notified)
+            while True:
+                position = await connection.fetchval(SQL["live_checkpoint"], timeout=5)
+                if position is not None:
+                    self._advance(position)
+                await asyncio.sleep(self._poll_s)
+        finally:
+            connection.terminate()
+
+    def _notified(self, _connection: Any, _pid: int, _channel: str, payload: object) -> None:
+        self._advance(int(str(payload)))
+
+    def _advance(self, position: int) -> None:
+        if position <= self.position:
+            return
+        self.position = position
+        for wanted, waiter in self._waiters:
+            if wanted <= position and not waiter.done():
+                waiter.set_result(None)

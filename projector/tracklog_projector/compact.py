@@ -1,0 +1,96 @@
+"""Merges a run's small chunks into large ones in the background, invisibly to readers.
+
+Every fold leaves one batch of chunks per run at level 0. When BATCHES_PER_LEVEL batches of a level have
+gathered, they are merged into one batch of the next level; when a run has been quiet for a while, everything
+open is merged. So a point is rewritten a logarithmic number of times, and a run has few open chunks however
+it is written.
+"""
+
+import itertools
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from tracklog_contract.points import PointBlock
+from tracklog_contract.sqlfiles import statements
+from tracklog_projector.chunks import CHUNK_COLUMNS, cut, unpack
+from tracklog_projector.columns import merge
+
+SQL = statements("tracklog_projector")
+BATCHES_PER_LEVEL: Final = 16
+# Bounds the memory of one merge: wider runs are merged in ranges of keys.
+SLICE_POINTS_MAX: Final = 1_000_000
+
+
+@dataclass(frozen=True)
+class OpenChunk:
+    """An open chunk's row without its payload."""
+
+    chunk_id: int
+    batch: int
+    level: int
+    first_key: str
+    last_key: str
+    points: int
+
+
+async def open_chunks(connection: Any, run_id: uuid.UUID) -> list[OpenChunk]:
+    """The open chunks of a run, oldest batch first."""
+    return [OpenChunk(*row) for row in await connection.fetch(SQL["open_chunks"], run_id)]
+
+
+def due(chunks: list[OpenChunk], *, everything: bool) -> list[OpenChunk]:
+    """The chunks to merge now: a full level, or with `everything` all; empty when nothing is due."""
+    if everything:
+        return chunks if len({chunk.batch for chunk in chunks}) > 1 else []
+    for level in sorted({chunk.level for chunk in chunks}):
+        of_level = [chunk for chunk in chunks if chunk.level == level]
+        if len({chunk.batch for chunk in of_level}) >= BATCHES_PER_LEVEL:
+            return of_level
+    return []
+
+
+async def merged_rows(connection: Any, run_id: uuid.UUID, chunks: list[OpenChunk]) -> list[tuple[Any, ...]]:
+    """The rows that take the place of `chunks`: the same points, sorted, each once, in larger pieces."""
+    level = max(chunk.level for chunk in chunks) + 1
+    batch = min(chunk.batch for chunk in chunks)
+    rows: list[tuple[Any, ...]] = []
+    for low, high, overlapping in slices(chunks):
+        payloads = await connection.fetch(
+            SQL["chunk_payloads"], run_id, [chunk.chunk_id for chunk in overlapping]
+        )
+        blocks: list[PointBlock] = [unpack(row["payload"]).between(low, high).block() for row in payloads]
+        rows.extend(piece.row(run_id, batch, level) for piece in cut(merge(blocks)))
+    return rows
+
+
+def slices(chunks: list[OpenChunk]) -> Iterator[tuple[str, str | None, list[OpenChunk]]]:
+    """Ranges of keys [low, high) that cover `chunks`, with the chunks that overlap each, oldest batch first.
+
+    A range starts anew once the chunks that begin in it hold SLICE_POINTS_MAX points.
+    """
+    bounds: list[str] = []
+    points = SLICE_POINTS_MAX
+    for chunk in sorted(chunks, key=lambda chunk: chunk.first_key):
+        if points >= SLICE_POINTS_MAX and (not bounds or chunk.first_key > bounds[-1]):
+            bounds.append(chunk.first_key)
+            points = 0
+        points += chunk.points
+    for low, high in itertools.zip_longest(bounds, bounds[1:]):
+        yield (
+            low,
+            high,
+            [chunk for chunk in chunks if chunk.last_key >= low and (high is None or chunk.first_key < high)],
+        )
+
+
+async def compact(connection: Any, run_id: uuid.UUID, *, everything: bool) -> int:
+    """Merge what is due of a run, inside the caller's turn at the views; answers how many were merged."""
+    merged = 0
+    while chosen := due(await open_chunks(connection, run_id), everything=everything):
+        rows = await merged_rows(connection, run_id, chosen)
+        await connection.execute(SQL["delete_chunks"], run_id, [chunk.chunk_id for chunk in chosen])
+        await connection.copy_records_to_table("chunk", records=rows, columns=CHUNK_COLUMNS)
+        merged += len(chosen)
+    return merged

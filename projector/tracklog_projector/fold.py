@@ -1,0 +1,203 @@
+"""Folds log entries into the views: run events gathered and written set by set, all others one by one."""
+
+import uuid
+from collections.abc import Iterable
+from typing import Any
+
+from tracklog_contract.answers import RUN_NAME_TAG, RUN_STATUS
+from tracklog_contract.events import (
+    Event,
+    ExperimentDeleted,
+    ExperimentRestored,
+    RunCreated,
+    RunDeleted,
+    RunLogged,
+    RunModelRecorded,
+    RunRestored,
+    RunTagDeleted,
+    RunUpdated,
+    StoredEntry,
+)
+from tracklog_contract.points import PointBlock
+from tracklog_projector.chunks import CHUNK_COLUMNS, cut
+from tracklog_projector.columns import Columns, latest, merge
+from tracklog_projector.rare import SQL, fold_rare
+from tracklog_projector.usage import Usage
+
+# What these do depends on the run rows and tags written so far.
+BARRIERS = (ExperimentDeleted, ExperimentRestored, RunModelRecorded)
+
+
+class Fold:
+    """One batch of entries on its way into the views, inside the caller's transaction.
+
+    `touched` are the runs whose documents no longer hold; `sweep` says that more runs than these may be.
+    """
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        self._gathered = Gathered()
+        self._usage = Usage()
+        self._position = 0
+        self.touched: set[uuid.UUID] = set()
+        self.sweep = False
+
+    async def fold(self, entries: Iterable[StoredEntry]) -> None:
+        """Write everything these entries say. Call once."""
+        for entry in entries:
+            self._position = entry.position
+            self._usage.count(entry)
+            if entry.run_id is not None:
+                self.touched.add(entry.run_id)
+            if entry.event is None or self._gathered.take(entry, entry.event):
+                continue
+            if isinstance(entry.event, BARRIERS):
+                await self._write_gathered()
+            await fold_rare(self._connection, entry, entry.event)
+            self.sweep |= isinstance(entry.event, (ExperimentDeleted, ExperimentRestored))
+        await self._write_gathered()
+        await self._connection.execute(SQL["forget_documents"], list(self.touched))
+        await self._usage.write(self._connection)
+
+    async def _write_gathered(self) -> None:
+        gathered, self._gathered = self._gathered, Gathered()
+        await gathered.write(self._connection, self._position)
+
+
+class Gathered:
+    """What the run events of a batch come to: the last word on every row, and all points."""
+
+    def __init__(self) -> None:
+        self._runs: dict[uuid.UUID, dict[str, Any]] = {}
+        self._patches: dict[uuid.UUID, dict[str, Any]] = {}
+        self._params: dict[tuple[uuid.UUID, str], str] = {}
+        self._tags: dict[tuple[uuid.UUID, str], str | None] = {}
+        self._points: dict[uuid.UUID, list[PointBlock]] = {}
+        self._model_points: list[tuple[uuid.UUID, RunLogged]] = []
+        self._experiments: dict[uuid.UUID, int] = {}
+
+    def take(self, entry: StoredEntry, event: Event) -> bool:
+        """Gather a run event; False for any other."""
+        run_id = entry.run_id
+        if run_id is None:
+            return False
+        self._experiments[run_id] = entry.experiment_id
+        match event:
+            case RunLogged():
+                self._take_logged(run_id, event)
+            case RunCreated():
+                self._take_created(run_id, event)
+            case RunUpdated():
+                self._patch(run_id, status=event.status, end_ms=event.end_ms, name=event.name)
+                if event.name:
+                    self._tags[run_id, RUN_NAME_TAG] = event.name
+            case RunDeleted():
+                self._patch(run_id, deleted=True)
+            case RunRestored():
+                self._patch(run_id, deleted=False)
+            case RunTagDeleted():
+                self._tags[run_id, event.key] = None
+            case _:
+                return False
+        return True
+
+    def _take_created(self, run_id: uuid.UUID, event: RunCreated) -> None:
+        self._runs[run_id] = {
+            "name": event.name,
+            "user_id": event.user_id,
+            "artifact_uri": event.artifact_uri,
+            "status": RUN_STATUS["RUNNING"],
+            "start_ms": event.start_ms,
+            "end_ms": None,
+            "deleted": False,
+        }
+        self._tags.update(((run_id, key), value) for key, value in event.tags.items())
+
+    def _take_logged(self, run_id: uuid.UUID, event: RunLogged) -> None:
+        if event.points.counts:
+            self._points.setdefault(run_id, []).append(event.points)
+        self._params.update(((run_id, key), value) for key, value in event.params.items())
+        self._tags.update(((run_id, key), value) for key, value in event.tags.items())
+        if RUN_NAME_TAG in event.tags:
+            self._patch(run_id, name=event.tags[RUN_NAME_TAG])
+        if event.links:
+            self._model_points.append((run_id, event))
+
+    def _patch(self, run_id: uuid.UUID, **changes: Any) -> None:
+        row = self._runs.get(run_id)
+        if row is None:
+            row = self._patches.setdefault(run_id, {})
+        row.update((name, value) for name, value in changes.items() if value is not None)
+
+    async def write(self, connection: Any, position: int) -> None:
+        """Write what was gathered up to `position`."""
+        if self._runs:
+            rows = [(run_id, self._experiments[run_id], *row.values()) for run_id, row in self._runs.items()]
+            await connection.execute(SQL["insert_runs"], *zip(*rows, strict=True))
+        if self._patches:
+            names = ("name", "status", "end_ms", "deleted")
+            rows = [(run_id, *map(row.get, names)) for run_id, row in self._patches.items()]
+            await connection.execute(SQL["update_runs"], *zip(*rows, strict=True))
+        if self._params:
+            params = [
+                (run_id, self._experiments[run_id], key, value)
+                for (run_id, key), value in self._params.items()
+            ]
+            await connection.execute(SQL["insert_params"], *zip(*params, strict=True))
+        await self._write_tags(connection)
+        if self._points:
+            await self._write_points(connection, position)
+        for run_id, event in self._model_points:
+            await _write_model_points(connection, run_id, event)
+
+    async def _write_tags(self, connection: Any) -> None:
+        rows = [
+            (run_id, self._experiments[run_id], key, value)
+            for (run_id, key), value in self._tags.items()
+            if value is not None
+        ]
+        if rows:
+            await connection.execute(SQL["upsert_tags"], *zip(*rows, strict=True))
+        gone = [pair for pair, value in self._tags.items() if value is None]
+        if gone:
+            await connection.execute(SQL["delete_tags"], *zip(*gone, strict=True))
+
+    async def _write_points(self, connection: Any, position: int) -> None:
+        chunks: list[tuple[Any, ...]] = []
+        metrics: list[tuple[Any, ...]] = []
+        for run_id, blocks in self._points.items():
+            columns = merge(blocks)
+            chunks.extend(piece.row(run_id, position, 0) for piece in cut(columns))
+            experiment_id = self._experiments[run_id]
+            metrics.extend((run_id, experiment_id, *point) for point in latest(columns))
+        await connection.copy_records_to_table("chunk", records=chunks, columns=CHUNK_COLUMNS)
+        await connection.execute(SQL["upsert_metrics"], *zip(*metrics, strict=True))
+
+
+async def _write_model_points(connection: Any, run_id: uuid.UUID, event: RunLogged) -> None:
+    """The latest points of each model and dataset that a batch was linked to."""
+    offsets = [0]
+    for count in event.points.counts:
+        offsets.append(offsets[-1] + count)
+    for link in event.links:
+        if link.model_id is None:
+            continue
+        begin, end = 8 * offsets[link.series], 8 * offsets[link.series + 1]
+        points = event.points
+        series = PointBlock(
+            (points.keys[link.series],),
+            (points.counts[link.series],),
+            points.steps[begin:end],
+            points.timestamps[begin:end],
+            points.values[begin:end],
+        )
+        columns: Columns = merge([series])
+        for point in latest(columns):
+            await connection.execute(
+                SQL["upsert_model_metric"],
+                link.model_id,
+                run_id,
+                link.dataset_name or "",
+                link.dataset_digest or "",
+                *point,
+            )

@@ -1,0 +1,190 @@
+"""The projector's process: folds the log into the live views as it grows, and keeps them tidy meanwhile."""
+
+import asyncio
+import contextlib
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable
+from typing import Any, Final
+
+import asyncpg
+import structlog
+
+from tracklog_contract.events import StoredEntry
+from tracklog_contract.sqlfiles import statements
+from tracklog_projector import compact, documents
+from tracklog_projector.fold import Fold
+from tracklog_projector.schema import LIVE, PROJECTOR_LOCK, VIEWS_LOCK
+from tracklog_projector.tail import read_after
+
+SQL = statements("tracklog_projector")
+log = structlog.get_logger()
+
+IDLE_POLL_S: Final = 1.0
+QUIET_S: Final = 1.0
+COMPACT_QUIET_S: Final = 5.0
+COMPACT_RUNS_AT_ONCE: Final = 50
+# While a fold is cheap it runs at once; a costly one is followed by a pause, so that ingest has its share.
+PAUSE_MAX_S: Final = 0.02
+POINTS_PER_FOLD_MAX: Final = 500_000
+
+
+async def connect(dsn: str, schema: str = LIVE) -> Any:
+    """A connection whose unqualified names are the views of `schema`."""
+    return await asyncpg.connect(dsn, timeout=10, server_settings={"search_path": schema, "jit": "off"})
+
+
+@contextlib.asynccontextmanager
+async def views_turn(connection: Any) -> AsyncIterator[None]:
+    """A transaction that alone changes the views; names resolve after the lock, so after any switch."""
+    async with connection.transaction():
+        await connection.execute("select pg_advisory_xact_lock($1)", VIEWS_LOCK)
+        yield
+
+
+Turn = Callable[[Any], contextlib.AbstractAsyncContextManager[None]]
+
+
+async def fold_next(
+    connection: Any, position: int, turn: Turn | None = views_turn
+) -> tuple[int, Fold | None]:
+    """Fold what follows `position`, exactly once.
+
+    Args: turn: how the transaction begins; None for views that nobody else writes, as in a rebuild.
+    Returns: the new position and what was folded; None when there is nothing to fold, or when the checkpoint
+    was not at `position` after all (a rebuild switched over): then the position returned is the checkpoint's.
+    """
+    entries = within_points(await read_after(connection, position))
+    if not entries:
+        return position, None
+    async with turn(connection) if turn else connection.transaction():
+        found = await connection.fetchval(SQL["own_checkpoint"])
+        if found != position:
+            return found, None
+        fold = Fold(connection)
+        await fold.fold(entries)
+        last = entries[-1]
+        await connection.fetch(SQL["advance_checkpoint"], position, last.position, last.recorded_at)
+    return last.position, fold
+
+
+def within_points(entries: list[StoredEntry]) -> list[StoredEntry]:
+    """The first entries that together hold at most POINTS_PER_FOLD_MAX points, one at least."""
+    points = 0
+    for number, entry in enumerate(entries):
+        points += getattr(getattr(entry.event, "points", None), "points", 0)
+        if points > POINTS_PER_FOLD_MAX and number > 0:
+            return entries[:number]
+    return entries
+
+
+class Projector:
+    """Folds one log; `runs` are those touched lately, with the time of their last fold."""
+
+    def __init__(self, connection: Any, chores: Any) -> None:
+        self._connection = connection
+        self._chores = chores
+        self._woken = asyncio.Event()
+        self._undocumented: dict[uuid.UUID, float] = {}
+        self._uncompacted: dict[uuid.UUID, float] = {}
+        self._sweep = True
+
+    async def fold_forever(self) -> None:
+        """Fold whenever there is something to fold."""
+        await self._connection.add_listener("tracklog_log", lambda *_: self._woken.set())
+        position = await self._connection.fetchval(SQL["own_checkpoint"])
+        while True:
+            self._woken.clear()
+            started = time.monotonic()
+            new_position, fold = await fold_next(self._connection, position)
+            elapsed_s = time.monotonic() - started
+            if fold is not None:
+                log.debug("entries_folded", position=new_position, elapsed_ms=round(elapsed_s * 1000, 2))
+                self._note(fold)
+                await asyncio.sleep(min(elapsed_s, PAUSE_MAX_S))
+            elif new_position == position:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._woken.wait(), IDLE_POLL_S)
+            position = new_position
+
+    def _note(self, fold: Fold) -> None:
+        now = time.monotonic()
+        for run_id in fold.touched:
+            # Latest last: both dictionaries are read from their oldest entry on.
+            self._undocumented.pop(run_id, None)
+            self._uncompacted.pop(run_id, None)
+            self._undocumented[run_id] = self._uncompacted[run_id] = now
+        self._sweep |= fold.sweep
+
+    async def tidy_forever(self) -> None:
+        """Compact chunks and render documents, a little at a time."""
+        rows = await self._chores.fetch(SQL["runs_to_compact"])
+        for row in rows:
+            self._uncompacted.setdefault(row["run_id"], 0.0)
+        while True:
+            if self._sweep:
+                self._sweep = await self._document(None)
+            worked = await self._document_quiet_runs()
+            worked |= await self._compact_runs()
+            await asyncio.sleep(0.05 if worked or self._sweep else 0.5)
+
+    async def _document_quiet_runs(self) -> bool:
+        quiet = _take_quiet(self._undocumented, QUIET_S, documents.RUNS_AT_ONCE)
+        return bool(quiet) and await self._document(quiet)
+
+    async def _document(self, run_ids: list[uuid.UUID] | None) -> bool:
+        """Render some documents that are missing, of these runs or of any; False when none was."""
+        async with views_turn(self._chores):
+            return await documents.write(self._chores, run_ids)
+
+    async def _compact_runs(self) -> bool:
+        """Merge full levels of runs being written, and everything of those that fell quiet."""
+        quiet = _take_quiet(self._uncompacted, COMPACT_QUIET_S, COMPACT_RUNS_AT_ONCE)
+        active = list(self._uncompacted)
+        rows = (
+            await self._chores.fetch(SQL["full_levels"], active, compact.BATCHES_PER_LEVEL) if active else []
+        )
+        for run_id in [*quiet, *(row["run_id"] for row in rows)]:
+            started = time.monotonic()
+            async with views_turn(self._chores):
+                merged = await compact.compact(self._chores, run_id, everything=run_id in quiet)
+            elapsed_ms = round((time.monotonic() - started) * 1000, 2)
+            log.debug("chunks_merged", run_id=run_id.hex, chunks=merged, elapsed_ms=elapsed_ms)
+        return len(quiet) == COMPACT_RUNS_AT_ONCE
+
+
+def _take_quiet(touched: dict[uuid.UUID, float], quiet_s: float, most: int) -> list[uuid.UUID]:
+    """Take out of `touched` (oldest first) up to `most` runs that were not touched for `quiet_s` seconds."""
+    now = time.monotonic()
+    quiet: list[uuid.UUID] = []
+    for run_id, when in touched.items():
+        if now - when < quiet_s or len(quiet) == most:
+            break
+        quiet.append(run_id)
+    for run_id in quiet:
+        del touched[run_id]
+    return quiet
+
+
+async def run_projector(dsn: str, stop: asyncio.Event) -> None:
+    """Be the one projector of this log until `stop` is set; waits its turn while another one lives.
+
+    Raises: what ends it: a lost database connection, or Corrupt. The process is then started anew.
+    """
+    connection = await connect(dsn)
+    chores = await connect(dsn)
+    try:
+        await connection.execute("select pg_advisory_lock($1)", PROJECTOR_LOCK)
+        log.info("projector_started")
+        projector = Projector(connection, chores)
+        async with asyncio.TaskGroup() as tasks:
+            running = [
+                tasks.create_task(projector.fold_forever(), name="fold"),
+                tasks.create_task(projector.tidy_forever(), name="tidy"),
+            ]
+            await stop.wait()
+            for task in running:
+                task.cancel()
+    finally:
+        connection.terminate()
+        chores.terminate()

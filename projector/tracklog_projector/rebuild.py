@@ -1,0 +1,63 @@
+"""Rebuilds the views from the log beside the live ones, and switches over once it has caught up."""
+
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+from tracklog_contract.sqlfiles import statements
+from tracklog_projector import documents
+from tracklog_projector.projector import connect, fold_next, views_turn
+from tracklog_projector.schema import LIVE, NEXT, OLD, create_views
+
+SQL = statements("tracklog_projector")
+# The rest is folded while the live projector waits, so that it must not be much.
+CAUGHT_UP_ENTRIES: Final = 500
+REPORT_EVERY_S: Final = 2.0
+
+
+async def rebuild(dsn: str, report: Callable[[str], None]) -> None:
+    """Fold the whole log into new views and put them in the place of the live ones, which serve meanwhile.
+
+    Progress goes to `report`, one line at a time. Interrupted, it leaves the live views as they were.
+    Raises: what ended it: a lost connection, or Corrupt.
+    """
+    admin = await connect(dsn, LIVE)
+    builder = await connect(dsn, NEXT)
+    try:
+        await admin.execute(f"drop schema if exists {NEXT} cascade")
+        await admin.execute(f"drop schema if exists {OLD} cascade")
+        await create_views(admin, NEXT)
+        position = await _catch_up(builder, report)
+        await _switch(admin, builder, position)
+        await admin.execute(f"drop schema if exists {OLD} cascade")
+        report(f"rebuilt the views up to entry {await admin.fetchval(SQL['own_checkpoint'])}.")
+    finally:
+        admin.terminate()
+        builder.terminate()
+
+
+async def _catch_up(builder: Any, report: Callable[[str], None]) -> int:
+    """Fold until little is left; the answer is the position reached."""
+    position = 0
+    reported = time.monotonic()
+    while True:
+        head: int = await builder.fetchval(SQL["head"])
+        if head - position <= CAUGHT_UP_ENTRIES:
+            return position
+        position, _ = await fold_next(builder, position, turn=None)
+        if time.monotonic() - reported >= REPORT_EVERY_S:
+            reported = time.monotonic()
+            report(f"folded {position} of {head} entries ({100 * position // head} %).")
+
+
+async def _switch(admin: Any, builder: Any, position: int) -> None:
+    """Fold the rest and swap the schemas, while nothing else may change the views."""
+    async with views_turn(admin):
+        fold: Any = ...
+        while fold is not None:
+            position, fold = await fold_next(builder, position, turn=None)
+        while await documents.write(builder, None):
+            pass
+        if await admin.fetchval("select to_regnamespace($1) is not null", LIVE):
+            await admin.execute(f"alter schema {LIVE} rename to {OLD}")
+        await admin.execute(f"alter schema {NEXT} rename to {LIVE}")

@@ -1,0 +1,139 @@
+"""What a run filter may say, and each of its comparisons as SQL on a row `r` of the view `run`."""
+
+import uuid
+from collections.abc import Mapping
+from decimal import Decimal
+from types import MappingProxyType
+from typing import Final
+
+from tracklog_contract.answers import RUN_STATUS
+from tracklog_contract.ids import parse_run_id
+from tracklog_projector.search.arguments import Arguments
+from tracklog_projector.search.matching import (
+    indexed_text_matches,
+    integer_matches,
+    metric_matches,
+    text_matches,
+)
+from tracklog_projector.search.vocabulary import (
+    ATTRIBUTE,
+    DATASET,
+    METRIC,
+    PARAM,
+    TAG,
+    Condition,
+    Vocabulary,
+)
+
+_STATUS_NAMES: Final = ", ".join(
+    f"'{name}'" for name, _ in sorted(RUN_STATUS.items(), key=lambda item: item[1])
+)
+STATUS_SQL: Final = f'((array[{_STATUS_NAMES}])[r.status] collate "C")'
+RUN_ID_TEXT_SQL: Final = "replace(r.run_id::text, '-', '')"
+CONTEXT_SQL: Final = "(f.tags ->> 'mlflow.data.context')"
+
+# Attribute -> column, for what compares as it is stored.
+TEXT_COLUMNS: Final[Mapping[str, str]] = MappingProxyType(
+    {"run_name": "r.name", "user_id": "r.user_id", "artifact_uri": "r.artifact_uri", "status": STATUS_SQL}
+)
+TIME_COLUMNS: Final[Mapping[str, str]] = MappingProxyType(
+    {"start_time": "r.start_ms", "end_time": "r.end_ms"}
+)
+KEYED_TABLES: Final[Mapping[str, str]] = MappingProxyType({METRIC: "metric", PARAM: "param", TAG: "tag"})
+
+_ALIASES: Final = {
+    "created": "start_time",
+    "Created": "start_time",
+    "run name": "run_name",
+    "Run name": "run_name",
+    "Run Name": "run_name",
+}
+
+_ORDER_ATTRIBUTES: Final = (
+    "run_id", "run_name", "status", "user_id", "artifact_uri", "start_time", "end_time", "created", "Created",
+)  # fmt: skip
+
+RUNS: Final = Vocabulary(
+    entities={
+        **dict.fromkeys(("metric", "metrics"), METRIC),
+        **dict.fromkeys(("parameter", "parameters", "param", "params"), PARAM),
+        **dict.fromkeys(("tag", "tags"), TAG),
+        **dict.fromkeys(("attribute", "attributes", "attr", "run"), ATTRIBUTE),
+        **dict.fromkeys(("dataset", "datasets"), DATASET),
+    },
+    entities_hint="Valid values are ['metric', 'parameter', 'tag', 'attribute', 'dataset']",
+    attributes=(*_ORDER_ATTRIBUTES, "run name", "Run name", "Run Name"),
+    order_attributes=_ORDER_ATTRIBUTES,
+    numeric=frozenset({"start_time", "end_time", "created", "Created"}),
+    listable=frozenset({"run_id"}),
+    null_tests=frozenset({PARAM, TAG}),
+    null_tests_hint="IS NULL / IS NOT NULL is only supported for tags and params, not for '{entity}' '{key}'",
+)
+
+
+def attribute(key: str) -> str:
+    """An attribute's own name, of one of its spellings."""
+    return _ALIASES.get(key, key)
+
+
+def run_matches(condition: Condition, experiment: str, arguments: Arguments) -> str:
+    """Whether run `r` of the experiment meets the condition; never null."""
+    if condition.name.entity == ATTRIBUTE:
+        return _attribute_matches(condition, arguments)
+    if condition.name.entity == DATASET:
+        return _exists("run_dataset", experiment, _dataset_matches(condition, arguments))
+    table = KEYED_TABLES[condition.name.entity]
+    has_key = f"f.key = {arguments.bind(condition.name.key, 'text')}"
+    if condition.value is None:
+        exists = _exists(table, experiment, has_key)
+        return f"not {exists}" if condition.comparator == "IS NULL" else exists
+    return _exists(table, experiment, f"{has_key} and {value_matches('f.value', condition, arguments)}")
+
+
+def value_matches(expression: str, condition: Condition, arguments: Arguments) -> str:
+    """Whether the value of a metric, param or tag that is there meets the condition."""
+    if isinstance(condition.value, float):
+        return metric_matches(expression, condition.comparator, condition.value, arguments)
+    assert isinstance(condition.value, str)
+    return indexed_text_matches(expression, condition.comparator, condition.value, arguments)
+
+
+def _exists(table: str, experiment: str, matches: str) -> str:
+    # The experiment is redundant, and what lets the planner start from the table's index by value.
+    return (
+        f"exists (select from {table} f where f.partition = r.partition and f.run_id = r.run_id"
+        f" and f.experiment_id = {experiment} and {matches})"
+    )
+
+
+def _dataset_matches(condition: Condition, arguments: Arguments) -> str:
+    column = CONTEXT_SQL if condition.name.key == "context" else f"f.{condition.name.key}"
+    assert isinstance(condition.value, str | tuple)
+    return text_matches(column, condition.comparator, condition.value, arguments)
+
+
+def _attribute_matches(condition: Condition, arguments: Arguments) -> str:
+    key, comparator, value = attribute(condition.name.key), condition.comparator, condition.value
+    if isinstance(value, Decimal):
+        matches = integer_matches(TIME_COLUMNS[key], comparator, value, arguments)
+        return f"({matches}) is true" if key == "end_time" else f"({matches})"
+    assert isinstance(value, str | tuple)
+    if key == "run_id":
+        return _run_id_matches(comparator, value, arguments)
+    return text_matches(TEXT_COLUMNS[key], comparator, value, arguments)
+
+
+def _run_id_matches(comparator: str, value: str | tuple[str, ...], arguments: Arguments) -> str:
+    if comparator in ("LIKE", "ILIKE"):
+        return text_matches(RUN_ID_TEXT_SQL, comparator, value, arguments)
+    texts = (value,) if isinstance(value, str) else value
+    listed = arguments.bind([run_id for text in texts if (run_id := _run_id(text)) is not None], "uuid[]")
+    if comparator in ("!=", "NOT IN"):
+        return f"r.run_id <> all({listed})"
+    # Every partition is named, since the primary key starts with it.
+    return f"(r.partition, r.run_id) in (select c.partition, l.id from checkpoint c, unnest({listed}) l(id))"
+
+
+def _run_id(text: str) -> uuid.UUID | None:
+    run_id = parse_run_id(text)
+    return run_id if run_id is not None and run_id.hex == text else None

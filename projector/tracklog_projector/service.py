@@ -1,0 +1,250 @@
+"""The read side as one object: waits until the views hold what was written, then answers from them."""
+
+import contextlib
+import uuid
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, Final
+
+import asyncpg
+
+from tracklog_contract.errors import NOT_FOUND, Rejected
+from tracklog_contract.ids import DEFAULT_WORKSPACE, parse_run_id
+from tracklog_contract.sqlfiles import statements
+from tracklog_projector import documents
+from tracklog_projector.checkpoints import Checkpoints
+from tracklog_projector.schema import PROJECTOR_LOCK
+from tracklog_projector.search import compile_experiments, compile_models, compile_runs
+from tracklog_projector.series import Points, Series, history, sample
+
+SQL = statements("tracklog_projector")
+# How long a projector may hold its lock without folding anything that is there, before it counts as dead.
+STALL_MAX_S: Final = 15
+BATCH_RUNS: Final = 500
+
+
+class Queries:
+    """Reads of one database. Every read sees each write that was acknowledged before it began."""
+
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", dsn: str) -> None:
+        self._pool = pool
+        self.checkpoints = Checkpoints(dsn)
+
+    async def run(self) -> None:
+        """Follow the projector; reads that must wait for it need this running."""
+        await self.checkpoints.run()
+
+    async def projector_alive(self) -> bool:
+        """Is there a process that folds, and does it keep up."""
+        alive: bool = await self._pool.fetchval(
+            SQL["projector_alive"], PROJECTOR_LOCK >> 32, PROJECTOR_LOCK & 0xFFFFFFFF, STALL_MAX_S
+        )
+        return alive
+
+    async def run_document(self, run_id: str) -> dict[str, Any]:
+        """MLflow's Run.
+
+        Raises: Rejected, when there is none.
+        """
+        async with self._caught_up_with_runs([run_id]) as connection:
+            views = await documents.load_runs(connection, [self._parsed(run_id)])
+        if not views:
+            raise _no_run(run_id)
+        (view,) = views.values()
+        return view.answer(model_inputs=True)
+
+    async def artifact_uri(self, run_id: str) -> str:
+        """Where a run's artifacts lie.
+
+        Raises: Rejected, when there is no such run.
+        """
+        uri = await self._pool.fetchval(SQL["artifact_uri"], self._parsed(run_id))
+        if uri is None:
+            raise _no_run(run_id)
+        return str(uri)
+
+    def _parsed(self, run_id: str) -> uuid.UUID:
+        parsed = parse_run_id(run_id)
+        if parsed is None:
+            raise _no_run(run_id)
+        return parsed
+
+    async def search_runs(
+        self,
+        experiment_ids: Sequence[int],
+        *,
+        filter: str,  # noqa: A002 (MLflow's word)
+        order_by: Sequence[str],
+        deleted: bool | None,
+        limit: int,
+        page_token: str,
+    ) -> tuple[list[str], str]:
+        """A page of run documents (JSON texts) and the token of the next page, "" when there is none.
+
+        Raises: Rejected, when the filter, order or token is wrong.
+        """
+        query = compile_runs(
+            experiment_ids=experiment_ids,
+            filter=filter,
+            order_by=order_by,
+            deleted=deleted,
+            limit=limit,
+            page_token=page_token,
+        )
+        if not experiment_ids:
+            return [], ""
+        async with self._caught_up_with_experiments(experiment_ids) as connection:
+            rows, token = query.page(await connection.fetch(query.sql, *query.args))
+            run_ids = [row["run_id"] for row in rows]
+            found: list[str] = []
+            for begin in range(0, len(run_ids), BATCH_RUNS):
+                found += await documents.documents_of(connection, run_ids[begin : begin + BATCH_RUNS])
+        return found, token
+
+    async def search_experiments(
+        self,
+        *,
+        filter: str,  # noqa: A002 (MLflow's word)
+        order_by: Sequence[str],
+        deleted: bool | None,
+        limit: int,
+        page_token: str,
+    ) -> tuple[list[dict[str, Any]], str]:
+        """A page of MLflow's Experiments and the token of the next page, "" when there is none.
+
+        Raises: Rejected, when the filter, order or token is wrong.
+        """
+        query = compile_experiments(
+            workspace=DEFAULT_WORKSPACE,
+            filter=filter,
+            order_by=order_by,
+            deleted=deleted,
+            limit=limit,
+            page_token=page_token,
+        )
+        async with self._caught_up_with_experiments(None) as connection:
+            rows, token = query.page(await connection.fetch(query.sql, *query.args))
+            ids = [row["experiment_id"] for row in rows]
+            return await _experiments(connection, ids), token
+
+    async def experiment(self, experiment_id: int) -> dict[str, Any]:
+        """MLflow's Experiment.
+
+        Raises: Rejected, when there is none.
+        """
+        async with self._caught_up_with_experiments([experiment_id]) as connection:
+            found = await _experiments(connection, [experiment_id])
+        if not found:
+            raise Rejected(NOT_FOUND, f"No Experiment with id={experiment_id} exists")
+        return found[0]
+
+    async def experiment_by_name(self, name: str) -> dict[str, Any]:
+        """MLflow's Experiment of this name, deleted or not.
+
+        Raises: Rejected, when there is none.
+        """
+        experiment_id = await self._pool.fetchval(SQL["experiment_by_name"], DEFAULT_WORKSPACE, name)
+        if experiment_id is None:
+            raise Rejected(NOT_FOUND, f"Could not find experiment with name '{name}'")
+        return await self.experiment(experiment_id)
+
+    async def metric_history(
+        self, run_id: str, key: str, *, after: tuple[int, int, float] | None = None, limit: int | None = None
+    ) -> list[Points]:
+        """A series by (timestamp, step, value), in pieces: up to `limit` points after the point `after`.
+
+        A run that does not exist has no points.
+        """
+        async with self._series(run_id, key) as series:
+            return [] if series is None else [points async for points in history(series, after, limit)]
+
+    async def metric_sample(
+        self, run_id: str, key: str, *, start: int | None, end: int | None, most: int
+    ) -> Points | None:
+        """At most `most` points of a series, spread evenly; None for a run that does not exist."""
+        async with self._series(run_id, key) as series:
+            return None if series is None else await sample(series, start, end, most)
+
+    @contextlib.asynccontextmanager
+    async def _series(self, run_id: str, key: str) -> AsyncIterator[Series | None]:
+        parsed = parse_run_id(run_id)
+        if parsed is None:
+            yield None
+            return
+        async with (
+            self._caught_up_with_runs([run_id]) as connection,
+            # One snapshot: a merge must not take away chunks between two statements.
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            yield Series(connection, parsed, key)
+
+    async def logged_model(self, model_id: str, *, allow_deleted: bool = False) -> dict[str, Any]:
+        """MLflow's LoggedModel.
+
+        Raises: Rejected, when there is none.
+        """
+        position = await self._pool.fetchval(SQL["model_position"], model_id)
+        if position is not None:
+            await self.checkpoints.require(position)
+            async with self._pool.acquire() as connection:
+                found = await documents.load_models(connection, [model_id])
+            if found and (allow_deleted or not found[0].row["deleted"]):
+                return found[0].answer()
+        raise Rejected(NOT_FOUND, f"Logged model with ID '{model_id}' not found.")
+
+    async def search_models(
+        self, experiment_ids: Sequence[int], **search: Any
+    ) -> tuple[list[dict[str, Any]], str]:
+        """A page of MLflow's LoggedModels and the token of the next page, "" when there is none.
+
+        Args: search: filter, datasets, order_by, limit and page_token, as `compile_models` takes them.
+        Raises: Rejected, when the filter, order or token is wrong.
+        """
+        query = compile_models(experiment_ids=experiment_ids, **search)
+        async with self._caught_up_with_experiments(experiment_ids) as connection:
+            rows, token = query.page(await connection.fetch(query.sql, *query.args))
+            models = await documents.load_models(connection, [row["model_id"] for row in rows])
+        return [model.answer() for model in models], token
+
+    @contextlib.asynccontextmanager
+    async def _caught_up_with_runs(self, run_ids: Sequence[str]) -> AsyncIterator[Any]:
+        """A connection, once the views hold the last entry of each of these runs."""
+        parsed = [run_id for text in run_ids if (run_id := parse_run_id(text))]
+        async with self._pool.acquire() as connection:
+            position = await connection.fetchval(SQL["runs_position"], parsed)
+            await self.checkpoints.require(position)
+            yield connection
+
+    @contextlib.asynccontextmanager
+    async def _caught_up_with_experiments(self, experiment_ids: Sequence[int] | None) -> AsyncIterator[Any]:
+        """A connection, once the views hold the last entry of each of these experiments (None: of all)."""
+        async with self._pool.acquire() as connection:
+            position = await connection.fetchval(SQL["experiments_position"], experiment_ids)
+            await self.checkpoints.require(position)
+            yield connection
+
+
+def _no_run(run_id: str) -> Rejected:
+    return Rejected(NOT_FOUND, f"Run with id={run_id} not found")
+
+
+async def _experiments(connection: Any, experiment_ids: Sequence[int]) -> list[dict[str, Any]]:
+    rows = {
+        row["experiment_id"]: row for row in await connection.fetch(SQL["get_experiments"], experiment_ids)
+    }
+    tags: dict[int, list[dict[str, str]]] = {}
+    for row in await connection.fetch(SQL["get_experiment_tags"], experiment_ids):
+        tags.setdefault(row["experiment_id"], []).append({"key": row["key"], "value": row["value"]})
+    return [_experiment(rows[number], tags.get(number, [])) for number in experiment_ids if number in rows]
+
+
+def _experiment(row: Any, tags: list[dict[str, str]]) -> dict[str, Any]:
+    experiment = {
+        "experiment_id": str(row["experiment_id"]),
+        "name": row["name"],
+        "artifact_location": row["artifact_location"],
+        "lifecycle_stage": "deleted" if row["deleted"] else "active",
+        "last_update_time": row["updated_ms"],
+        "creation_time": row["created_ms"],
+        "workspace": row["workspace"],
+    }
+    return {**experiment, "tags": tags} if tags else experiment

@@ -1,0 +1,5 @@
+-- Latest points of runs, by key. $1 uuid[]: run ids. Rows: (run_id, key, value, timestamp, step).
+select run_id, key, value, "timestamp", step
+from metric
+where partition = 0 and run_id = any($1::uuid[])
+order by run_id, key;

@@ -1,0 +1,4 @@
+-- A logged model's tags. $1 text: model id. $2, $3 text[]: keys and values. No rows.
+insert into model_tag (partition, model_id, key, value)
+select 0, $1, given.* from unnest($2::text[], $3::text[]) as given
+on conflict (partition, model_id, key) do update set value = excluded.value;

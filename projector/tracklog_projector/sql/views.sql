@@ -1,0 +1,212 @@
+-- The views: everything here is folded from the log and may be dropped and rebuilt. No statement names their
+-- schema: the connection's search_path does, so that a rebuild can run beside the live views.
+
+create table version (digest text primary key);
+
+create table checkpoint (
+    partition integer primary key,
+    position bigint not null,
+    recorded_at timestamptz
+) with (fillfactor = 10);
+
+create table experiment (
+    partition integer not null,
+    experiment_id bigint not null,
+    workspace text not null,
+    name text not null collate "C",
+    artifact_location text not null,
+    deleted boolean not null default false,
+    created_ms bigint not null,
+    updated_ms bigint not null,
+    primary key (partition, experiment_id)
+);
+create index experiment_by_name on experiment (workspace, name);
+create index experiment_by_age on experiment (workspace, created_ms desc, experiment_id);
+
+create table experiment_tag (
+    partition integer not null,
+    experiment_id bigint not null,
+    key text not null collate "C",
+    value text not null collate "C",
+    primary key (partition, experiment_id, key)
+);
+
+create table run (
+    partition integer not null,
+    run_id uuid not null,
+    experiment_id bigint not null,
+    name text not null collate "C",
+    user_id text not null collate "C",
+    artifact_uri text not null collate "C",
+    status smallint not null, -- MLflow's RunStatus: 1 RUNNING, 2 SCHEDULED, 3 FINISHED, 4 FAILED, 5 KILLED
+    start_ms bigint not null,
+    end_ms bigint,
+    deleted boolean not null default false,
+    primary key (partition, run_id)
+) with (fillfactor = 80);
+create index run_by_start on run (experiment_id, deleted, start_ms desc, run_id);
+
+create table param (
+    partition integer not null,
+    run_id uuid not null,
+    experiment_id bigint not null,
+    key text not null collate "C",
+    value text not null collate "C",
+    primary key (partition, run_id, key)
+);
+-- An index row has room for a third of a page: equality compares the first characters here, then all of them.
+create index param_by_value on param (experiment_id, key, left(value, 128), run_id);
+
+create table tag (
+    partition integer not null,
+    run_id uuid not null,
+    experiment_id bigint not null,
+    key text not null collate "C",
+    value text not null collate "C",
+    primary key (partition, run_id, key)
+);
+create index tag_by_value on tag (experiment_id, key, left(value, 128), run_id);
+
+-- The latest point of every metric of every run: greatest (step, timestamp, value), where NaN counts as 0.
+create table metric (
+    partition integer not null,
+    run_id uuid not null,
+    experiment_id bigint not null,
+    key text not null collate "C",
+    value double precision not null,
+    "timestamp" bigint not null,
+    step bigint not null,
+    primary key (partition, run_id, key)
+) with (fillfactor = 70);
+create index metric_by_value on metric (experiment_id, key, value, run_id);
+
+create table dataset (
+    partition integer not null,
+    experiment_id bigint not null,
+    name text not null collate "C",
+    digest text not null collate "C",
+    source_type text not null,
+    source text not null,
+    schema text,
+    profile text,
+    primary key (partition, experiment_id, name, digest)
+);
+
+create table run_dataset (
+    partition integer not null,
+    run_id uuid not null,
+    experiment_id bigint not null,
+    name text not null collate "C",
+    digest text not null collate "C",
+    number bigint not null, -- order of first use within the run
+    tags jsonb not null,
+    primary key (partition, run_id, name, digest)
+);
+create index run_dataset_by_name on run_dataset (experiment_id, name, digest, run_id);
+
+create table run_model (
+    partition integer not null,
+    run_id uuid not null,
+    model_id text not null collate "C",
+    output boolean not null,
+    step bigint,
+    number bigint not null, -- the position of the entry that linked it
+    primary key (partition, run_id, output, model_id)
+);
+
+-- A run's whole answer, ready-rendered by the projector once the run has been quiet for a moment. No row: the
+-- run changed since, and readers render it themselves.
+create table run_document (
+    partition integer not null,
+    run_id uuid not null,
+    document text not null,
+    primary key (partition, run_id)
+);
+
+-- Metric points, columnar, sorted by (key, step, timestamp, value) within a chunk. A sealed chunk holds one key;
+-- the others hold all keys of a run in the key range [first_key, last_key] and wait to be merged, `level` times
+-- so far; chunks written together share a `batch`.
+create table chunk (
+    partition integer not null,
+    run_id uuid not null,
+    chunk_id bigint generated always as identity,
+    batch bigint not null,
+    level smallint not null,
+    sealed boolean not null,
+    first_key text not null collate "C",
+    last_key text not null collate "C",
+    points integer not null,
+    step_min bigint not null,
+    step_max bigint not null,
+    timestamp_min bigint not null,
+    timestamp_max bigint not null,
+    summary bytea,
+    payload bytea not null,
+    primary key (partition, run_id, chunk_id)
+);
+alter table chunk alter column payload set storage external;
+alter table chunk alter column summary set storage external;
+create index chunk_sealed on chunk (partition, run_id, first_key, step_min) where sealed;
+create index chunk_open on chunk (partition, run_id, level, batch) where not sealed;
+
+create table model (
+    partition integer not null,
+    model_id text not null collate "C",
+    experiment_id bigint not null,
+    name text not null collate "C",
+    model_type text not null collate "C",
+    source_run_id text not null collate "C",
+    artifact_uri text not null,
+    status smallint not null, -- MLflow's LoggedModelStatus: 1 PENDING, 2 READY, 3 UPLOAD_FAILED
+    created_ms bigint not null,
+    updated_ms bigint not null,
+    deleted boolean not null default false,
+    primary key (partition, model_id)
+);
+create index model_by_age on model (experiment_id, deleted, created_ms desc, model_id);
+
+create table model_param (
+    partition integer not null,
+    model_id text not null collate "C",
+    key text not null collate "C",
+    value text not null collate "C",
+    primary key (partition, model_id, key)
+);
+
+create table model_tag (
+    partition integer not null,
+    model_id text not null collate "C",
+    key text not null collate "C",
+    value text not null collate "C",
+    primary key (partition, model_id, key)
+);
+
+-- The latest point of every metric of a model, per run and dataset it was measured by ('' for none).
+create table model_metric (
+    partition integer not null,
+    model_id text not null collate "C",
+    key text not null collate "C",
+    run_id uuid not null,
+    dataset_name text not null collate "C",
+    dataset_digest text not null collate "C",
+    value double precision not null,
+    "timestamp" bigint not null,
+    step bigint not null,
+    primary key (partition, model_id, key, run_id, dataset_name, dataset_digest)
+);
+
+-- What was written, by whom: one row per run, experiment, principal and workspace.
+create table usage (
+    partition integer not null,
+    scope text not null, -- run, experiment, principal, workspace
+    subject text not null collate "C",
+    entries bigint not null,
+    bytes bigint not null, -- of payloads, in the log
+    points bigint not null,
+    params bigint not null,
+    tags bigint not null, -- set, not distinct
+    runs bigint not null,
+    primary key (partition, scope, subject)
+) with (fillfactor = 70);
+
+insert into checkpoint (partition, position) values (0, 0);

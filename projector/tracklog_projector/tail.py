@@ -1,0 +1,40 @@
+"""Reads the log in order: entries after a position, never skipping one that commits late.
+
+Positions are assigned under the head's row lock, which is kept until commit; so whatever position a reader
+sees, all before it are committed and visible.
+"""
+
+from typing import Any
+
+from tracklog_contract import codec
+from tracklog_contract.events import StoredEntry
+from tracklog_contract.sqlfiles import statements
+
+SQL = statements("tracklog_projector")
+
+
+async def read_after(
+    connection: Any, position: int, *, entries_max: int = 1000, bytes_max: int = 2 * 2**20
+) -> list[StoredEntry]:
+    """Entries in log order, strictly after `position`.
+
+    Args: position: 0 for the beginning. entries_max, bytes_max: bounds of the answer, which holds at least
+    one entry when there is one.
+    Returns: 0 … entries_max items; empty means "caught up".
+    Raises: Corrupt, when an entry's payload cannot be read.
+    Source: table tracklog_log.entry, written only by ingest.
+    """
+    rows = await connection.fetch(SQL["read_entries"], position, entries_max, bytes_max)
+    return [
+        StoredEntry(
+            position=row["position"],
+            recorded_at=row["recorded_at"],
+            workspace=row["workspace"],
+            experiment_id=row["experiment_id"],
+            run_id=row["run_id"],
+            principal=row["principal"],
+            payload_bytes=len(row["payload"]),
+            event=codec.decode(row["kind"], row["version"], row["payload"]),
+        )
+        for row in rows
+    ]

@@ -1,0 +1,45 @@
+"""Counts what was written, per run, experiment, principal and workspace."""
+
+from typing import Any
+
+from tracklog_contract.events import RunCreated, RunLogged, StoredEntry
+from tracklog_contract.sqlfiles import statements
+
+SQL = statements("tracklog_projector")
+# entries, bytes, points, params, tags, runs
+Counts = list[int]
+
+
+class Usage:
+    """The counters of one batch of entries, to be added to the table `usage`."""
+
+    def __init__(self) -> None:
+        self._counts: dict[tuple[str, str], Counts] = {}
+
+    def count(self, entry: StoredEntry) -> None:
+        """Count one entry under everything it belongs to."""
+        points = params = tags = runs = 0
+        if isinstance(entry.event, RunLogged):
+            points, params, tags = entry.event.points.points, len(entry.event.params), len(entry.event.tags)
+        elif isinstance(entry.event, RunCreated):
+            tags, runs = len(entry.event.tags), 1
+        added = (1, entry.payload_bytes, points, params, tags, runs)
+        self._add("workspace", entry.workspace, added)
+        self._add("principal", entry.principal, added)
+        self._add("experiment", str(entry.experiment_id), added)
+        if entry.run_id is not None:
+            self._add("run", entry.run_id.hex, added)
+
+    def _add(self, scope: str, subject: str, added: tuple[int, ...]) -> None:
+        counts = self._counts.get((scope, subject))
+        if counts is None:
+            self._counts[scope, subject] = list(added)
+        else:
+            for number, more in enumerate(added):
+                counts[number] += more
+
+    async def write(self, connection: Any) -> None:
+        """Add the counters to the table."""
+        if self._counts:
+            rows = [(*subject, *counts) for subject, counts in self._counts.items()]
+            await connection.execute(SQL["add_usage"], *zip(*rows, strict=True))
