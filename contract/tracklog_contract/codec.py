@@ -20,11 +20,22 @@ COMPRESS_FROM_BYTES: Final = 512
 # What a payload may unfold to: a guard against a corrupt or hostile row, far above any real batch.
 PAYLOAD_BYTES_MAX: Final = 256 * 2**20
 
+# What reading bytes that `encode` did not write may raise.
+UNREADABLE: Final = (
+    msgpack.UnpackException,
+    zstandard.ZstdError,
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    AssertionError,
+)
+
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 # zstandard's objects are not to be shared by threads; each process codes payloads on one thread only.
-_compressor = zstandard.ZstdCompressor(level=1, write_checksum=False, write_content_size=True)
+_compressor = zstandard.ZstdCompressor(level=3, write_checksum=False, write_content_size=True)
 _decompressor = zstandard.ZstdDecompressor()
 
 
@@ -52,7 +63,7 @@ def decode(kind: int, version: int, payload: bytes) -> Event | None:
         return None
     try:
         return event_type.unpack(_unpacked(payload))
-    except (msgpack.UnpackException, zstandard.ZstdError, ValueError, TypeError, AssertionError) as error:
+    except UNREADABLE as error:
         raise Corrupt(f"payload of event kind {kind} version {version} cannot be read: {error}") from error
 
 

@@ -43,6 +43,7 @@ def parse_experiment_id(text: str) -> int:
 
     Raises: Rejected, when it is not a non-negative 64-bit integer.
     """
-    if text.isascii() and text.isdigit() and int(text) <= EXPERIMENT_ID_MAX:
+    # Python refuses to read thousands of digits, and 19 are all that 64 bits take.
+    if text.isascii() and text.isdigit() and len(text) <= 19 and int(text) <= EXPERIMENT_ID_MAX:
         return int(text)
-    raise Rejected(INVALID, f"Invalid experiment ID '{text}'. Experiment ID must be a valid integer.")
+    raise Rejected(INVALID, f"Invalid experiment ID '{text[:100]}'. Experiment ID must be a valid integer.")

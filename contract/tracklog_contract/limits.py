@@ -1,6 +1,6 @@
 """Limits of the protocol (fixed, MLflow's own) and quotas (chosen by whoever runs the server)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 KEY_CHARS_MAX: Final = 250
@@ -56,3 +56,22 @@ QUOTAS: Final[dict[str, Quotas]] = {
     "default": Quotas(),
     "databricks": Quotas(run_points=1_000_000),
 }
+
+
+def parse_quotas(text: str) -> Quotas:
+    """The quotas that `text` names: a preset, and single limits after it, as in "default,run_params=5000".
+
+    Raises: ValueError, saying what is wrong with it.
+    """
+    preset, *changes = [part.strip() for part in text.split(",")]
+    if preset not in QUOTAS:
+        raise ValueError(f"must begin with {' or '.join(QUOTAS)}, not {preset!r}")
+    limits: dict[str, int] = {}
+    for change in changes:
+        name, _, number = change.partition("=")
+        if name not in Quotas.__dataclass_fields__:
+            raise ValueError(f"has no limit {name!r}; there are {', '.join(Quotas.__dataclass_fields__)}")
+        if not (number.isascii() and number.isdigit() and len(number) <= 18):
+            raise ValueError(f"{name} must be a whole number below 10^18, not {number!r}")
+        limits[name] = int(number)
+    return replace(QUOTAS[preset], **limits)

@@ -83,7 +83,11 @@ LOST: Final = "the database did not confirm the write: send the request again."
 
 
 class Appender:
-    """A bounded queue of commands and the loop that empties it, one group a transaction."""
+    """A bounded queue of commands and the loop that empties it, one group a transaction.
+
+    The loop keeps one connection of the pool for as long as it works: handing it back after each group would
+    cost a round trip.
+    """
 
     def __init__(
         self,
@@ -99,6 +103,7 @@ class Appender:
         self._queue: asyncio.Queue[Waiting] = asyncio.Queue(self._config.queue_commands_max)
         self._queue_bytes = 0
         self._unfolded: deque[tuple[int, float]] = deque()
+        self._connection: Any = None
 
     async def submit(self, command: Command) -> Any:
         """The command's answer, once what it changed is durable.
@@ -121,6 +126,13 @@ class Appender:
 
     async def run(self) -> None:
         """Decide and append groups until cancelled."""
+        try:
+            await self._run()
+        finally:
+            if self._connection is not None:
+                await self._pool.release(self._connection)
+
+    async def _run(self) -> None:
         while True:
             group = await self._next_group()
             try:
@@ -172,12 +184,20 @@ class Appender:
             log.warning("append_failed", commands=len(group), reason=str(error) or type(error).__name__)
 
     async def _append(self, group: Sequence[Waiting]) -> None:
-        async with asyncio.timeout(self._config.append_timeout_s), self._pool.acquire() as connection:
-            answers, position = await self._transact(connection, group)
+        async with asyncio.timeout(self._config.append_timeout_s):
+            answers, position = await self._transact(await self._connected(), group)
         if position is not None:
             self._unfolded.append((position, time.monotonic()))
         for waiting, answer in zip(group, answers, strict=True):
             waiting.settle(answer)
+
+    async def _connected(self) -> Any:
+        if self._connection is not None and self._connection.is_closed():
+            await self._pool.release(self._connection)
+            self._connection = None
+        if self._connection is None:
+            self._connection = await self._pool.acquire()
+        return self._connection
 
     async def _transact(self, connection: Any, group: Sequence[Waiting]) -> tuple[list[Any], int | None]:
         """The group's answers and the last position appended, or None when nothing was."""

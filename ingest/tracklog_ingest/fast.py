@@ -94,7 +94,7 @@ def log_metric(body: bytes) -> LogToRun | None:
     """The command in a log-metric body of the common form."""
     try:
         metric = _metric.decode(body)
-        if metric.run_uuid not in (None, metric.run_id):
+        if not metric.run_id or metric.run_uuid not in (None, metric.run_id):
             return None
         points = _points([metric])
     except REFUSED:
@@ -137,7 +137,8 @@ def _decoded_pair(body: bytes) -> SinglePair | None:
         _text(pair.value)
     except REFUSED:
         return None
-    return pair if pair.key and pair.run_uuid in (None, pair.run_id) else None
+    known = pair.key and pair.run_id and pair.run_uuid in (None, pair.run_id)
+    return pair if known else None
 
 
 def _text(value: str) -> str:

@@ -1,5 +1,6 @@
 """MLflow's write endpoints: each decodes a request into a command, submits it, and answers."""
 
+import json
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
@@ -27,7 +28,6 @@ from tracklog_ingest.requests import (
     dataset_uses,
     log_batch_command,
     log_metric_command,
-    model_record,
     model_uses,
 )
 from tracklog_ingest.runs import (
@@ -250,7 +250,8 @@ class Writes:
     async def record_model(self, request: web.Request) -> web.Response:
         """runs/log-model."""
         fields = await body_fields(m.LOG_MODEL, request)
-        return await self._done(RecordModel(fields["run_id"], model_record(fields["model_json"])))
+        item = json.dumps(validate.model_history_item(fields["model_json"]))
+        return await self._done(RecordModel(fields["run_id"], item))
 
 
 async def _read(request: web.Request, decode: Callable[[bytes], LogToRun | None]) -> LogToRun | None:

@@ -1,18 +1,14 @@
 """Decoded request fields as what commands take."""
 
-import json
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 from tracklog_contract import validate
-from tracklog_contract.errors import INVALID, Rejected
 from tracklog_contract.events import DatasetUse, MetricLink, ModelUse
 from tracklog_contract.points import Columns, PointBlock, block_of
-from tracklog_contract.protojson import clipped
 from tracklog_ingest.runs import LogToRun
 
 Link = tuple[str | None, str | None, str | None]
-MODEL_RECORD_FIELDS: Final = ("run_id", "artifact_path", "utc_time_created", "model_uuid", "flavors")
 
 
 def log_batch_command(fields: Mapping[str, Any]) -> LogToRun:
@@ -67,20 +63,3 @@ def dataset_uses(inputs: Sequence[Mapping[str, Any]]) -> tuple[DatasetUse, ...]:
 def model_uses(models: Sequence[Mapping[str, Any]]) -> tuple[ModelUse, ...]:
     """Models of a decoded log-inputs or outputs."""
     return tuple(ModelUse(model["model_id"], model.get("step")) for model in models)
-
-
-def model_record(model_json: str) -> str:
-    """What `runs/log-model` adds to the history of a run's models, as JSON text.
-
-    Raises: Rejected, when it is no JSON object or lacks a field.
-    """
-    try:
-        model = json.loads(model_json)
-    except (ValueError, RecursionError):
-        raise Rejected(
-            INVALID, f"Malformed model info. \n {clipped(model_json)} \n is not a valid JSON."
-        ) from None
-    missing = set(MODEL_RECORD_FIELDS) - {"model_uuid"} - set(model if isinstance(model, dict) else ())
-    if missing:
-        raise Rejected(INVALID, f"Model json is missing mandatory fields: {missing}")
-    return json.dumps({name: model.get(name) for name in MODEL_RECORD_FIELDS})

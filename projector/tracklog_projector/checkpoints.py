@@ -62,6 +62,8 @@ class Checkpoints:
 
     async def _follow(self) -> None:
         connection = await asyncpg.connect(self._dsn, timeout=5)
+        # A database that crashed may have lost the last folds, so nothing is known until it is asked again.
+        connection.add_termination_listener(self._forget)
         try:
             await connection.add_listener(CHANNEL, self._notified)
             while True:
@@ -71,6 +73,9 @@ class Checkpoints:
                 await asyncio.sleep(self._poll_s)
         finally:
             connection.terminate()
+
+    def _forget(self, _connection: Any) -> None:
+        self.position = 0
 
     def _notified(self, _connection: Any, _pid: int, _channel: str, payload: object) -> None:
         self._advance(int(str(payload)))

@@ -17,7 +17,7 @@ from tracklog_projector.columns import Columns, columns_of
 
 CHUNK_POINTS: Final = 16_384
 # A chunk of one key with so many points is never merged again.
-SEALED_POINTS_MIN: Final = CHUNK_POINTS // 2
+SEALED_POINTS_MIN: Final = CHUNK_POINTS // 4
 SUMMARY_BUCKET_POINTS: Final = 512
 
 # One thread packs chunks in the projector; readers only unpack.

@@ -1,9 +1,9 @@
 """Merges a run's small chunks into large ones in the background, invisibly to readers.
 
 Every fold leaves one batch of chunks per run at level 0. When BATCHES_PER_LEVEL batches of a level have
-gathered, they are merged into one batch of the next level; when a run has been quiet for a while, everything
-open is merged. So a point is rewritten a logarithmic number of times, and a run has few open chunks however
-it is written.
+gathered, they are merged into one batch of the next level. When a run has been quiet for a while, its newest
+batches are merged as far back as each older one is not much larger than all that came after it. So a point is
+rewritten a logarithmic number of times, and a run has few open chunks, however it is written.
 """
 
 import itertools
@@ -19,6 +19,8 @@ from tracklog_projector.columns import merge
 
 SQL = statements("tracklog_projector")
 BATCHES_PER_LEVEL: Final = 16
+# A quiet run's older batch is rewritten for the sake of newer ones that hold at least this part of it.
+QUIET_RATIO: Final = 8
 # Bounds the memory of one merge: wider runs are merged in ranges of keys.
 SLICE_POINTS_MAX: Final = 1_000_000
 
@@ -33,6 +35,7 @@ class OpenChunk:
     first_key: str
     last_key: str
     points: int
+    payload_bytes: int
 
 
 async def open_chunks(connection: Any, run_id: uuid.UUID) -> list[OpenChunk]:
@@ -40,15 +43,29 @@ async def open_chunks(connection: Any, run_id: uuid.UUID) -> list[OpenChunk]:
     return [OpenChunk(*row) for row in await connection.fetch(SQL["open_chunks"], run_id)]
 
 
-def due(chunks: list[OpenChunk], *, everything: bool) -> list[OpenChunk]:
-    """The chunks to merge now: a full level, or with `everything` all; empty when nothing is due."""
-    if everything:
-        return chunks if len({chunk.batch for chunk in chunks}) > 1 else []
+def due(chunks: list[OpenChunk], *, quiet: bool) -> list[OpenChunk]:
+    """The chunks to merge now, of a run's open chunks from the oldest batch on; empty when nothing is due."""
+    if quiet:
+        return _newest(chunks)
     for level in sorted({chunk.level for chunk in chunks}):
         of_level = [chunk for chunk in chunks if chunk.level == level]
         if len({chunk.batch for chunk in of_level}) >= BATCHES_PER_LEVEL:
             return of_level
     return []
+
+
+def _newest(chunks: list[OpenChunk]) -> list[OpenChunk]:
+    """The newest batches, as far back as each is at most QUIET_RATIO times all after it together."""
+    batches = [list(batch) for _, batch in itertools.groupby(chunks, key=lambda chunk: chunk.batch)]
+    if not batches:
+        return []
+    chosen = batches.pop()
+    points = sum(chunk.points for chunk in chosen)
+    newest = len(chosen)
+    while batches and (size := sum(chunk.points for chunk in batches[-1])) <= QUIET_RATIO * points:
+        chosen = batches.pop() + chosen
+        points += size
+    return chosen if len(chosen) > newest else []
 
 
 async def merged_rows(connection: Any, run_id: uuid.UUID, chunks: list[OpenChunk]) -> list[tuple[Any, ...]]:
@@ -85,12 +102,15 @@ def slices(chunks: list[OpenChunk]) -> Iterator[tuple[str, str | None, list[Open
         )
 
 
-async def compact(connection: Any, run_id: uuid.UUID, *, everything: bool) -> int:
-    """Merge what is due of a run, inside the caller's turn at the views; answers how many were merged."""
-    merged = 0
-    while chosen := due(await open_chunks(connection, run_id), everything=everything):
+async def compact(connection: Any, run_id: uuid.UUID, *, quiet: bool) -> int:
+    """Merge what is due of a run, inside the caller's turn at the views.
+
+    Returns: bytes of the payloads that were replaced: dead, until a vacuum gives their room back.
+    """
+    dead_bytes = 0
+    while chosen := due(await open_chunks(connection, run_id), quiet=quiet):
         rows = await merged_rows(connection, run_id, chosen)
         await connection.execute(SQL["delete_chunks"], run_id, [chunk.chunk_id for chunk in chosen])
         await connection.copy_records_to_table("chunk", records=rows, columns=CHUNK_COLUMNS)
-        merged += len(chosen)
-    return merged
+        dead_bytes += sum(chunk.payload_bytes for chunk in chosen)
+    return dead_bytes

@@ -32,6 +32,7 @@ class Fold:
     """One batch of entries on its way into the views, inside the caller's transaction.
 
     `touched` are the runs whose documents no longer hold; `sweep` says that more runs than these may be.
+    `metric_rows` counts the rows of latest points that were written, each of which may have left a dead one.
     """
 
     def __init__(self, connection: Any) -> None:
@@ -41,6 +42,7 @@ class Fold:
         self._position = 0
         self.touched: set[uuid.UUID] = set()
         self.sweep = False
+        self.metric_rows = 0
 
     async def fold(self, entries: Iterable[StoredEntry]) -> None:
         """Write everything these entries say. Call once."""
@@ -61,7 +63,7 @@ class Fold:
 
     async def _write_gathered(self) -> None:
         gathered, self._gathered = self._gathered, Gathered()
-        await gathered.write(self._connection, self._position)
+        self.metric_rows += await gathered.write(self._connection, self._position)
 
 
 class Gathered:
@@ -129,8 +131,8 @@ class Gathered:
             row = self._patches.setdefault(run_id, {})
         row.update((name, value) for name, value in changes.items() if value is not None)
 
-    async def write(self, connection: Any, position: int) -> None:
-        """Write what was gathered up to `position`."""
+    async def write(self, connection: Any, position: int) -> int:
+        """Write what was gathered up to `position`; answers how many rows of latest points that took."""
         if self._runs:
             rows = [(run_id, self._experiments[run_id], *row.values()) for run_id, row in self._runs.items()]
             await connection.execute(SQL["insert_runs"], *zip(*rows, strict=True))
@@ -145,10 +147,10 @@ class Gathered:
             ]
             await connection.execute(SQL["insert_params"], *zip(*params, strict=True))
         await self._write_tags(connection)
-        if self._points:
-            await self._write_points(connection, position)
+        metric_rows = await self._write_points(connection, position) if self._points else 0
         for run_id, event in self._model_points:
             await _write_model_points(connection, run_id, event)
+        return metric_rows
 
     async def _write_tags(self, connection: Any) -> None:
         rows = [
@@ -162,7 +164,7 @@ class Gathered:
         if gone:
             await connection.execute(SQL["delete_tags"], *zip(*gone, strict=True))
 
-    async def _write_points(self, connection: Any, position: int) -> None:
+    async def _write_points(self, connection: Any, position: int) -> int:
         chunks: list[tuple[Any, ...]] = []
         metrics: list[tuple[Any, ...]] = []
         for run_id, blocks in self._points.items():
@@ -172,6 +174,7 @@ class Gathered:
             metrics.extend((run_id, experiment_id, *point) for point in latest(columns))
         await connection.copy_records_to_table("chunk", records=chunks, columns=CHUNK_COLUMNS)
         await connection.execute(SQL["upsert_metrics"], *zip(*metrics, strict=True))
+        return len(metrics)
 
 
 async def _write_model_points(connection: Any, run_id: uuid.UUID, event: RunLogged) -> None:

@@ -24,14 +24,28 @@ IDLE_POLL_S: Final = 1.0
 QUIET_S: Final = 1.0
 COMPACT_QUIET_S: Final = 5.0
 COMPACT_RUNS_AT_ONCE: Final = 50
+# Autovacuum alone comes too late for tables that are rewritten as they are filled.
+VACUUM_BYTES_MIN: Final = 2 * 2**20
+VACUUM_ROWS_MIN: Final = 5_000
+VACUUM_PART: Final = 0.1
 # While a fold is cheap it runs at once; a costly one is followed by a pause, so that ingest has its share.
 PAUSE_MAX_S: Final = 0.02
 POINTS_PER_FOLD_MAX: Final = 500_000
 
 
 async def connect(dsn: str, schema: str = LIVE) -> Any:
-    """A connection whose unqualified names are the views of `schema`."""
-    return await asyncpg.connect(dsn, timeout=10, server_settings={"search_path": schema, "jit": "off"})
+    """A connection whose unqualified names are the views of `schema`.
+
+    Its commits do not wait for the disk: a fold that a crash takes back is folded again, from the log.
+    """
+    settings = {
+        "search_path": schema,
+        "jit": "off",
+        "synchronous_commit": "off",
+        # A plan kept from when a table was small reads all of it, until the next analyze, once it has grown.
+        "plan_cache_mode": "force_custom_plan",
+    }
+    return await asyncpg.connect(dsn, timeout=10, server_settings=settings)
 
 
 @contextlib.asynccontextmanager
@@ -88,6 +102,8 @@ class Projector:
         self._undocumented: dict[uuid.UUID, float] = {}
         self._uncompacted: dict[uuid.UUID, float] = {}
         self._sweep = True
+        self._dead_bytes = 0
+        self._metric_rows = 0
 
     async def fold_forever(self) -> None:
         """Fold whenever there is something to fold."""
@@ -115,6 +131,7 @@ class Projector:
             self._uncompacted.pop(run_id, None)
             self._undocumented[run_id] = self._uncompacted[run_id] = now
         self._sweep |= fold.sweep
+        self._metric_rows += fold.metric_rows
 
     async def tidy_forever(self) -> None:
         """Compact chunks and render documents, a little at a time."""
@@ -126,6 +143,7 @@ class Projector:
                 self._sweep = await self._document(None)
             worked = await self._document_quiet_runs()
             worked |= await self._compact_runs()
+            await self._vacuum()
             await asyncio.sleep(0.05 if worked or self._sweep else 0.5)
 
     async def _document_quiet_runs(self) -> bool:
@@ -138,7 +156,7 @@ class Projector:
             return await documents.write(self._chores, run_ids)
 
     async def _compact_runs(self) -> bool:
-        """Merge full levels of runs being written, and everything of those that fell quiet."""
+        """Merge full levels of runs being written, and the newest batches of those that fell quiet."""
         quiet = _take_quiet(self._uncompacted, COMPACT_QUIET_S, COMPACT_RUNS_AT_ONCE)
         active = list(self._uncompacted)
         rows = (
@@ -147,10 +165,23 @@ class Projector:
         for run_id in [*quiet, *(row["run_id"] for row in rows)]:
             started = time.monotonic()
             async with views_turn(self._chores):
-                merged = await compact.compact(self._chores, run_id, everything=run_id in quiet)
+                dead_bytes = await compact.compact(self._chores, run_id, quiet=run_id in quiet)
+            self._dead_bytes += dead_bytes
             elapsed_ms = round((time.monotonic() - started) * 1000, 2)
-            log.debug("chunks_merged", run_id=run_id.hex, chunks=merged, elapsed_ms=elapsed_ms)
+            log.debug("chunks_merged", run_id=run_id.hex, bytes=dead_bytes, elapsed_ms=elapsed_ms)
         return len(quiet) == COMPACT_RUNS_AT_ONCE
+
+    async def _vacuum(self) -> None:
+        """Let new rows take the room of those that were replaced, once that is a good part of their table."""
+        if self._dead_bytes < VACUUM_BYTES_MIN and self._metric_rows < VACUUM_ROWS_MIN:
+            return
+        sizes = await self._chores.fetchrow(SQL["table_sizes"])
+        if self._dead_bytes > max(VACUUM_BYTES_MIN, sizes["chunk_bytes"] * VACUUM_PART):
+            await self._chores.execute(SQL["vacuum_chunks"])
+            self._dead_bytes = 0
+        if self._metric_rows > max(VACUUM_ROWS_MIN, sizes["metric_rows"] * VACUUM_PART):
+            await self._chores.execute(SQL["vacuum_metrics"])
+            self._metric_rows = 0
 
 
 def _take_quiet(touched: dict[uuid.UUID, float], quiet_s: float, most: int) -> list[uuid.UUID]:

@@ -23,8 +23,9 @@ def text_matches(expression: str, comparator: str, value: str | tuple[str, ...],
         pattern = arguments.bind(_pattern(value), "text")
         if comparator == "LIKE":
             return f"{expression} like {pattern}"
-        # The columns are collated "C", which knows upper and lower case of ASCII only.
-        return f'({expression} collate "default") ilike {pattern}'
+        # The columns are collated "C", which knows upper and lower case of ASCII only. (And not ILIKE, which
+        # would fold the pattern anew for each row.)
+        return f'lower({expression} collate "default") like lower({pattern} collate "default")'
     return f"{expression} {_SQL_COMPARATORS[comparator]} {arguments.bind(value, 'text')}"
 
 

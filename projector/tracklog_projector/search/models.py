@@ -1,5 +1,7 @@
 """Logged-models search: MLflow's filter, datasets and order over the model views, one page a statement."""
 
+# ruff: noqa: S608  # composes statements of its own words only; every value is bound (arguments.py)
+
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
 from decimal import Decimal
@@ -105,7 +107,7 @@ def compile_models(
 ) -> Query:
     """The statement that finds a page of logged models that are not deleted.
 
-    `datasets` restrict what metric comparisons look at; without any of these, a model needs some metric on one.
+    `datasets` restricts what metric comparisons look at; without any, a model needs some metric on one.
     Rows: model_id, and the sort keys that page tokens are made of.
     Raises: Rejected, for a filter, dataset, order or token that is not valid.
     """

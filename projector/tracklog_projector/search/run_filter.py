@@ -1,5 +1,7 @@
 """What a run filter may say, and each of its comparisons as SQL on a row `r` of the view `run`."""
 
+# ruff: noqa: S608  # composes statements of its own words only; every value is bound (arguments.py)
+
 import uuid
 from collections.abc import Mapping
 from decimal import Decimal
@@ -9,6 +11,7 @@ from typing import Final
 from tracklog_contract.answers import RUN_STATUS
 from tracklog_contract.ids import parse_run_id
 from tracklog_projector.search.arguments import Arguments
+from tracklog_projector.search.candidates import Findable
 from tracklog_projector.search.matching import (
     indexed_text_matches,
     integer_matches,
@@ -30,6 +33,7 @@ _STATUS_NAMES: Final = ", ".join(
 )
 STATUS_SQL: Final = f'((array[{_STATUS_NAMES}])[r.status] collate "C")'
 RUN_ID_TEXT_SQL: Final = "replace(r.run_id::text, '-', '')"
+_OF_RUN: Final = "f.partition = r.partition and f.run_id = r.run_id"
 CONTEXT_SQL: Final = "(f.tags ->> 'mlflow.data.context')"
 
 # Attribute -> column, for what compares as it is stored.
@@ -80,14 +84,25 @@ def run_matches(condition: Condition, experiment: str, arguments: Arguments) -> 
     """Whether run `r` of the experiment meets the condition; never null."""
     if condition.name.entity == ATTRIBUTE:
         return _attribute_matches(condition, arguments)
-    if condition.name.entity == DATASET:
-        return _exists("run_dataset", experiment, _dataset_matches(condition, arguments))
-    table = KEYED_TABLES[condition.name.entity]
-    has_key = f"f.key = {arguments.bind(condition.name.key, 'text')}"
-    if condition.value is None:
-        exists = _exists(table, experiment, has_key)
-        return f"not {exists}" if condition.comparator == "IS NULL" else exists
-    return _exists(table, experiment, f"{has_key} and {value_matches('f.value', condition, arguments)}")
+    table, matches = _rows(condition, experiment, arguments)
+    exists = f"exists (select from {table} f where {_OF_RUN} and {matches})"
+    return f"not {exists}" if condition.comparator == "IS NULL" else exists
+
+
+def findable(condition: Condition, experiment: str, arguments: Arguments) -> Findable | None:
+    """How an index finds the runs that meet the condition; None when none does."""
+    if condition.name.entity == ATTRIBUTE:
+        return _findable_by_id(condition, arguments)
+    if condition.comparator == "IS NULL":
+        return None
+    table, matches = _rows(condition, experiment, arguments)
+    # A run may have several datasets that match; of a key it has one value.
+    select = "select distinct" if condition.name.entity == DATASET else "select"
+    return Findable(
+        runs=f"{select} f.partition, f.run_id from {table} f where {matches}",
+        # OFFSET keeps the planner from reading the whole table for it.
+        test=f"exists (select from {table} f where {_OF_RUN} and {matches} offset 0)",
+    )
 
 
 def value_matches(expression: str, condition: Condition, arguments: Arguments) -> str:
@@ -98,12 +113,16 @@ def value_matches(expression: str, condition: Condition, arguments: Arguments) -
     return indexed_text_matches(expression, condition.comparator, condition.value, arguments)
 
 
-def _exists(table: str, experiment: str, matches: str) -> str:
-    # The experiment is redundant, and what lets the planner start from the table's index by value.
-    return (
-        f"exists (select from {table} f where f.partition = r.partition and f.run_id = r.run_id"
-        f" and f.experiment_id = {experiment} and {matches})"
-    )
+def _rows(condition: Condition, experiment: str, arguments: Arguments) -> tuple[str, str]:
+    """The table of a keyed or dataset condition, and which of its rows `f` meet it (for IS NULL: do not)."""
+    in_experiment = f"f.experiment_id = {experiment}"
+    if condition.name.entity == DATASET:
+        return "run_dataset", f"{in_experiment} and {_dataset_matches(condition, arguments)}"
+    has_key = f"{in_experiment} and f.key = {arguments.bind(condition.name.key, 'text')}"
+    table = KEYED_TABLES[condition.name.entity]
+    if condition.value is None:
+        return table, has_key
+    return table, f"{has_key} and {value_matches('f.value', condition, arguments)}"
 
 
 def _dataset_matches(condition: Condition, arguments: Arguments) -> str:
@@ -126,12 +145,26 @@ def _attribute_matches(condition: Condition, arguments: Arguments) -> str:
 def _run_id_matches(comparator: str, value: str | tuple[str, ...], arguments: Arguments) -> str:
     if comparator in ("LIKE", "ILIKE"):
         return text_matches(RUN_ID_TEXT_SQL, comparator, value, arguments)
+    operator = "= any" if comparator in ("=", "IN") else "<> all"
+    return f"r.run_id {operator}({arguments.bind(_run_ids(value), 'uuid[]')})"
+
+
+def _findable_by_id(condition: Condition, arguments: Arguments) -> Findable | None:
+    value = condition.value
+    if condition.name.key != "run_id" or condition.comparator not in ("=", "IN"):
+        return None
+    assert isinstance(value, str | tuple)
+    listed = arguments.bind(_run_ids(value), "uuid[]")
+    return Findable(
+        # The primary key starts with the partition, which an id does not tell for sure: all are tried.
+        runs=f"select c.partition, l.run_id from checkpoint c cross join unnest({listed}) as l(run_id)",
+        test=f"r.run_id = any({listed})",
+    )
+
+
+def _run_ids(value: str | tuple[str, ...]) -> list[uuid.UUID]:
     texts = (value,) if isinstance(value, str) else value
-    listed = arguments.bind([run_id for text in texts if (run_id := _run_id(text)) is not None], "uuid[]")
-    if comparator in ("!=", "NOT IN"):
-        return f"r.run_id <> all({listed})"
-    # Every partition is named, since the primary key starts with it.
-    return f"(r.partition, r.run_id) in (select c.partition, l.id from checkpoint c, unnest({listed}) l(id))"
+    return list({run_id for text in texts if (run_id := _run_id(text)) is not None})
 
 
 def _run_id(text: str) -> uuid.UUID | None:

@@ -93,22 +93,31 @@ def run_branches(
     With each comes the row to start after. `about_leading`: conditions that must hold too, all on the metric,
     param or tag that leads the order.
     """
-    joins = "".join(
+    keys = tuple(by.key for by in ordered)
+    if not ordered[0].keyed:
+        return [(Branch(f"run r{order_joins(ordered, arguments, start=1)}", tuple(conditions), keys), after)]
+    reached = _PRESENT if after is None else _class_of(after[0])
+    leading = _Leading(ordered[0], about_leading, experiment, arguments)
+    classes = [number for number in leading.classes() if number >= reached]
+    if not classes:
+        # The conditions contradict each other: a branch without rows keeps the columns and all arguments.
+        source = f"run r{order_joins(ordered, arguments, start=0)}"
+        return [(Branch(source, (*conditions, "false"), keys), None)]
+    joins = order_joins(ordered, arguments, start=1)
+    return [
+        (leading.branch(number, keys[1:], conditions, joins), after if number == reached else None)
+        for number in classes
+    ]
+
+
+def order_joins(ordered: Sequence[OrderedBy], arguments: Arguments, *, start: int) -> str:
+    """What joins the values of the sort keys, from number `start` on, to a run `r`."""
+    return "".join(
         f" left join {KEYED_TABLES[by.name.entity]} o{number} on o{number}.partition = r.partition"
         f" and o{number}.run_id = r.run_id and o{number}.key = {arguments.bind(by.name.key, 'text')}"
         for number, by in enumerate(ordered)
-        if by.keyed and number > 0
+        if by.keyed and number >= start
     )
-    keys = tuple(by.key for by in ordered)
-    if not ordered[0].keyed:
-        return [(Branch(f"run r{joins}", tuple(conditions), keys), after)]
-    reached = _PRESENT if after is None else _class_of(after[0])
-    leading = _Leading(ordered[0], about_leading, experiment, arguments)
-    return [
-        (leading.branch(number, keys[1:], conditions, joins), after if number == reached else None)
-        for number in leading.classes()
-        if number >= reached
-    ]
 
 
 def _class_of(value: Value) -> int:

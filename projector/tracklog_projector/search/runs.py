@@ -1,18 +1,20 @@
 """Runs search: MLflow's filter and order over the run views, one page a statement."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 from tracklog_projector.search.arguments import Arguments
+from tracklog_projector.search.candidates import SETS_MAX, Candidates, Findable
 from tracklog_projector.search.grammar import parse_filter
 from tracklog_projector.search.keyset import Value
 from tracklog_projector.search.pages import Query, fingerprint, read_token, token_writer
 from tracklog_projector.search.predicate import predicate
-from tracklog_projector.search.run_filter import RUNS, run_matches
-from tracklog_projector.search.run_order import OrderedBy, run_branches, run_order
-from tracklog_projector.search.select import select, select_in_turn, select_per_scope
+from tracklog_projector.search.run_filter import RUNS, findable, run_matches
+from tracklog_projector.search.run_order import OrderedBy, order_joins, run_branches, run_order
+from tracklog_projector.search.select import Branch, select, select_in_turn, select_per_scope
 from tracklog_projector.search.tree import Comparison, Node, conjuncts
-from tracklog_projector.search.vocabulary import ATTRIBUTE, Condition, condition
+from tracklog_projector.search.vocabulary import ATTRIBUTE, Condition, Name, condition
 
 _SCOPES: Final = "unnest({}) as of_experiment(id) cross join unnest({}) as of_stage(deleted)"
 
@@ -62,19 +64,50 @@ def _scope_page(
 ) -> str:
     """The page of one experiment and one stage of its runs' life; an index is in order within these."""
     experiment, stage = scope
-    conditions = [f"r.experiment_id = {experiment}", f"r.deleted = {stage}"]
-    about_leading: list[Condition] = []
+    in_scope = [f"r.experiment_id = {experiment}", f"r.deleted = {stage}"]
+    parts = _sorted_out(tree, ordered[0].name, experiment, arguments)
+    conditions = [*in_scope, *parts.conditions]
+    if not parts.findable:
+        branches = run_branches(ordered, parts.about_leading, conditions, experiment, after, arguments)
+        return select_in_turn([select(branch, start, limit, arguments) for branch, start in branches], limit)
+    candidates = Candidates(parts.findable)
+    about_leading = [run_matches(meets, experiment, arguments) for meets in parts.about_leading]
+    conditions += candidates.tests()
+    few = Branch(
+        "candidate c join run r on r.partition = c.partition and r.run_id = c.run_id"
+        + order_joins(ordered, arguments, start=0),
+        (candidates.are_few, *conditions, *about_leading),
+        tuple(by.key for by in ordered),
+    )
+    walked = [candidates.are_many, candidates.walk_test(), *conditions]
+    branches = run_branches(ordered, parts.about_leading, walked, experiment, after, arguments)
+    selects = [select(branch, start, limit, arguments) for branch, start in [(few, after), *branches]]
+    return f"with {candidates.tables()} {select_in_turn(selects, limit)}"
 
+
+@dataclass(frozen=True)
+class _Parts:
+    """A filter's terms: on the leading sort key, those an index finds the runs of, and the others as SQL."""
+
+    about_leading: list[Condition] = field(default_factory=list)
+    findable: list[Findable] = field(default_factory=list)
+    conditions: list[str] = field(default_factory=list)
+
+
+def _sorted_out(tree: Node | None, leading: Name, experiment: str, arguments: Arguments) -> _Parts:
     def leaf(comparison: Comparison) -> str:
         return run_matches(condition(comparison, RUNS), experiment, arguments)
 
+    parts = _Parts()
     for term in conjuncts(tree):
-        if isinstance(term, Comparison):
-            meets = condition(term, RUNS)
-            if ordered[0].name == meets.name and meets.name.entity != ATTRIBUTE:
-                about_leading.append(meets)
-                continue
-        conditions.append(predicate(term, leaf))
-    branches = run_branches(ordered, about_leading, conditions, experiment, after, arguments)
-    selects = [select(branch, start, limit, arguments) for branch, start in branches]
-    return select_in_turn(selects, limit)
+        if not isinstance(term, Comparison):
+            parts.conditions.append(predicate(term, leaf))
+            continue
+        meets = condition(term, RUNS)
+        if meets.name == leading and leading.entity != ATTRIBUTE:
+            parts.about_leading.append(meets)
+        elif len(parts.findable) < SETS_MAX and (found := findable(meets, experiment, arguments)):
+            parts.findable.append(found)
+        else:
+            parts.conditions.append(run_matches(meets, experiment, arguments))
+    return parts

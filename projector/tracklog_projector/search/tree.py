@@ -1,7 +1,7 @@
 """A parsed filter: comparisons joined by AND, OR and NOT, before anyone asked what its names mean."""
 
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import TypeAlias
 
 
@@ -34,13 +34,11 @@ class Number:
 
     @property
     def exact(self) -> Decimal:
-        """Its value, without rounding."""
-        return Decimal(self.raw)
-
-    @property
-    def is_integer(self) -> bool:
-        """Whether it was written as an integer: digits and a sign only."""
-        return self.raw.removeprefix("-").isdigit()
+        """Its value, without rounding; beyond what a Decimal holds, infinite or zero as a double would be."""
+        try:
+            return Decimal(self.raw)
+        except InvalidOperation:
+            return Decimal(float(self.raw))
 
 
 @dataclass(frozen=True)

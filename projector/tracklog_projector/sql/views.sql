@@ -44,7 +44,7 @@ create table run (
     deleted boolean not null default false,
     primary key (partition, run_id)
 ) with (fillfactor = 80);
-create index run_by_start on run (experiment_id, deleted, start_ms desc, run_id);
+create index run_by_start on run (experiment_id, deleted, start_ms desc, run_id) include (partition);
 
 create table param (
     partition integer not null,
@@ -78,7 +78,7 @@ create table metric (
     step bigint not null,
     primary key (partition, run_id, key)
 ) with (fillfactor = 70);
-create index metric_by_value on metric (experiment_id, key, value, run_id);
+create index metric_by_value on metric (experiment_id, key, value, run_id) include (partition);
 
 create table dataset (
     partition integer not null,

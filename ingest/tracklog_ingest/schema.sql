@@ -1,0 +1,144 @@
+-- The schema of the event log and admission as it is after all migrations: for reading. Databases are made by
+-- the migrations; tests/conformance/test_schema.py checks that both come to the same.
+
+create schema tracklog_meta;
+create schema tracklog_log;
+create schema tracklog_admission;
+
+-- Which migrations a database has had.
+create table tracklog_meta.migration (
+    name text primary key,
+    digest text not null, -- sha256 of the file
+    applied_at timestamptz not null default now()
+);
+
+-- One row per partition. Whoever appends locks its row first and keeps the lock until commit. So appends to a
+-- partition commit one after the other, positions have no gaps, and a reader that has seen position n can
+-- never meet a smaller one later.
+create table tracklog_log.head (
+    partition integer primary key,
+    position bigint not null default 0
+) with (fillfactor = 10);
+
+insert into tracklog_log.head (partition) values (0);
+
+-- One row per accepted batch. Payloads are compressed by us, where they gain from it.
+create table tracklog_log.entry (
+    partition integer not null,
+    position bigint not null,
+    experiment_id bigint not null,
+    run_id uuid,
+    producer_id uuid,
+    producer_seq bigint,
+    recorded_at timestamptz not null default clock_timestamp(),
+    kind smallint not null,
+    version smallint not null,
+    workspace text not null,
+    principal text not null,
+    payload bytea not null,
+    primary key (partition, position),
+    check ((producer_id is null) = (producer_seq is null))
+);
+alter table tracklog_log.entry alter column payload set storage external;
+
+create unique index entry_by_producer on tracklog_log.entry (partition, producer_id, producer_seq)
+where producer_id is not null;
+
+create function tracklog_log.refuse_change() returns trigger language plpgsql as $$
+begin
+    raise exception 'the event log is append-only: % on tracklog_log.entry is refused', tg_op
+        using errcode = 'restrict_violation';
+end $$;
+
+create trigger entry_is_append_only
+before update or delete on tracklog_log.entry
+for each row execute function tracklog_log.refuse_change();
+
+create trigger entry_is_never_truncated
+before truncate on tracklog_log.entry
+for each statement execute function tracklog_log.refuse_change();
+
+create sequence tracklog_admission.experiment_id;
+
+create table tracklog_admission.experiment (
+    partition integer not null,
+    experiment_id bigint not null,
+    workspace text not null,
+    name text not null,
+    artifact_location text not null,
+    deleted boolean not null default false,
+    runs bigint not null default 0,
+    tags integer not null default 0,
+    last_position bigint not null,
+    primary key (partition, experiment_id)
+) with (fillfactor = 50);
+
+create unique index experiment_by_name on tracklog_admission.experiment (workspace, name);
+
+create table tracklog_admission.experiment_tag (
+    partition integer not null,
+    experiment_id bigint not null,
+    key text not null collate "C",
+    primary key (partition, experiment_id, key)
+);
+
+-- A run as a writer must know it: what runs/update answers, what quotas count, and where its last entry is.
+create table tracklog_admission.run (
+    partition integer not null,
+    run_id uuid not null,
+    experiment_id bigint not null,
+    name text not null,
+    user_id text not null,
+    artifact_uri text not null,
+    status smallint not null,
+    start_ms bigint not null,
+    end_ms bigint,
+    deleted boolean not null default false,
+    points bigint not null default 0,
+    params integer not null default 0,
+    tags integer not null default 0,
+    last_position bigint not null,
+    primary key (partition, run_id)
+) with (fillfactor = 50);
+
+create index run_by_experiment on tracklog_admission.run (partition, experiment_id);
+
+-- Params keep their values: a second, different value is refused and the answer names the first.
+create table tracklog_admission.param (
+    partition integer not null,
+    run_id uuid not null,
+    key text not null collate "C",
+    value text not null,
+    primary key (partition, run_id, key)
+);
+
+create table tracklog_admission.tag (
+    partition integer not null,
+    run_id uuid not null,
+    key text not null collate "C",
+    primary key (partition, run_id, key)
+);
+
+create table tracklog_admission.model (
+    partition integer not null,
+    model_id text not null collate "C",
+    experiment_id bigint not null,
+    deleted boolean not null default false,
+    last_position bigint not null,
+    primary key (partition, model_id)
+);
+
+create table tracklog_admission.model_tag (
+    partition integer not null,
+    model_id text not null collate "C",
+    key text not null collate "C",
+    primary key (partition, model_id, key)
+);
+
+create table tracklog_admission.model_param (
+    partition integer not null,
+    model_id text not null collate "C",
+    key text not null collate "C",
+    value text not null,
+    primary key (partition, model_id, key)
+);

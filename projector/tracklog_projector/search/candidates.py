@@ -1,0 +1,78 @@
+"""Sets of runs that a filter's comparisons find by index, and what to do with them, decided by their sizes.
+
+How many runs meet `params.p = 'x'` decides how a page is found best, and only the database knows. So the
+statement finds out first: it reads the runs of each such comparison, up to SET_MAX. What meets all the sets
+that are complete are the candidates. When they are few, they are looked up and sorted; otherwise the runs
+are walked through in order until the page is full, testing against the candidates, and against what had too
+many matches to be a set. The planner's estimates decide nothing here: they are wrong just when two keys of
+a run depend on each other.
+"""
+
+# ruff: noqa: S608  # composes statements of its own words only; every value is bound (arguments.py)
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Final
+
+# A longer set costs more to read than it spares: with one run in five of 100,000 the walk soon fills a page.
+SET_MAX: Final = 20_000
+# So many look-ups by primary key cost about as much as a walk through 100,000 runs.
+FEW_MAX: Final = 5_000
+# Each set is work before the first row; the comparisons after these are only tested.
+SETS_MAX: Final = 8
+
+
+@dataclass(frozen=True)
+class Findable:
+    """A comparison that an index can find the runs of.
+
+    `runs`: a select of (partition, run_id), each once. `test`: whether run `r` meets it.
+    """
+
+    runs: str
+    test: str
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """The common table expressions of a filter's sets, and the conditions that use them."""
+
+    findable: Sequence[Findable]
+
+    # Conditions of a whole branch of the statement, known before it reads a row.
+    are_few: ClassVar[str] = "(select few from sizes)"
+    are_many: ClassVar[str] = "not (select few from sizes)"
+
+    def tables(self) -> str:
+        """The WITH list: set_1 …, which of them are complete, the candidates, and their sizes."""
+        numbers = range(1, len(self.findable) + 1)
+        names = [f"set_{number}" for number in numbers]
+        sets = [
+            f"{name} as materialized ({found.runs} limit {SET_MAX + 1})"
+            for name, found in zip(names, self.findable, strict=True)
+        ]
+        sizes = [f"(select count(*) from {name}) <= {SET_MAX} as {name}" for name in names]
+        complete = f"complete as materialized (select {', '.join(sizes)})"
+        parts = " union all ".join(
+            f"select partition, run_id from {name} where (select {name} from complete)" for name in names
+        )
+        how_many = " + ".join(f"{name}::integer" for name in names)
+        candidate = (
+            f"candidate as materialized (select partition, run_id from ({parts}) as of_set"
+            f" group by partition, run_id having count(*) = (select {how_many} from complete))"
+        )
+        known = f"({' or '.join(names)})"
+        few = f"{known} and (select count(*) from candidate) <= {FEW_MAX}"
+        decision = f"sizes as materialized (select {known} as known, {few} as few from complete)"
+        return ", ".join([*sets, complete, candidate, decision])
+
+    def tests(self) -> list[str]:
+        """That run `r` meets what no complete set says."""
+        return [
+            f"((select set_{number} from complete) or {found.test})"
+            for number, found in enumerate(self.findable, start=1)
+        ]
+
+    def walk_test(self) -> str:
+        """That run `r` is a candidate, if there are any sets to say so."""
+        return "(not (select known from sizes) or r.run_id in (select run_id from candidate))"
