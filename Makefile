@@ -1,0 +1,60 @@
+# make run = the server, make test = everything CI checks; no argument = what you run while editing.
+# The first Python here that is new enough.
+PYTHON ?= $(shell for python in python3 python3.11 python3.12 python3.13 python3.14; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: check install run test format lint types unit conformance fault bench all clean
+
+check: format lint types unit conformance
+
+$(VENV)/.installed-server: pyproject.toml
+	@test -n "$(PYTHON)" || { echo "tracklog needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 1; }
+	@echo "Installing tracklog into $(VENV) (once; needs a package index)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check -e '.[server]'
+	@touch $@
+
+$(VENV)/.installed-test: $(VENV)/.installed-server
+	@echo "Installing what tests need into $(VENV) (once)"
+	@$(BIN)/pip install --quiet --disable-pip-version-check -e '.[test]'
+	@touch $@
+
+install: $(VENV)/.installed-server
+
+run: install
+	@exec $(BIN)/tracklog server
+
+test: $(VENV)/.installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pytest -q -p no:cacheprovider tests --ignore=tests/bench
+
+format: $(VENV)/.installed-test
+	$(BIN)/ruff check --quiet --fix-only .
+	$(BIN)/ruff format .
+
+lint: $(VENV)/.installed-test
+	$(BIN)/ruff check .
+
+types: $(VENV)/.installed-test
+	$(BIN)/mypy
+
+unit: $(VENV)/.installed-test
+	$(BIN)/pytest -q tests/unit
+
+conformance: $(VENV)/.installed-test
+	$(BIN)/pytest -q tests/conformance
+
+fault: $(VENV)/.installed-test
+	$(BIN)/pytest -q tests/fault
+
+bench: $(VENV)/.installed-test
+	$(BIN)/python -m tests.bench
+
+all: check fault bench
+
+clean:
+	rm -rf $(VENV) dist .mypy_cache .pytest_cache .ruff_cache

@@ -1,0 +1,236 @@
+"""The artifact endpoints over one store: MLflow's `mlflow-artifacts` proxy, artifacts/list, get-artifact."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+import msgspec
+from aiohttp import web
+
+from tracklog_artifacts import paths
+from tracklog_artifacts.download import send
+from tracklog_artifacts.local import LocalStore
+from tracklog_artifacts.paths import ArtifactPath
+from tracklog_artifacts.store import ArtifactStore, Entry
+from tracklog_contract.errors import BAD_REQUEST, INVALID, UNIMPLEMENTED, Busy, Rejected
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Route = tuple[str, str, Handler]
+
+_PROXY: Final = "/2.0/mlflow-artifacts"
+# `(?s:.+)` and not `.+`: a newline in a path must reach the check that refuses it.
+_TAIL: Final = "{path:(?s:.+)}"
+_QUERY_FIELDS_MAX: Final = 20
+# How aiohttp tells that a client hung up or sent nonsense in the middle of a body.
+_BROKEN_UPLOADS: Final = (ConnectionError, web.RequestPayloadError)
+
+
+@dataclass(frozen=True)
+class ArtifactConfig:
+    """Bounds of the artifact endpoints, per process."""
+
+    uploads_max: int = 64
+    # A client that sends nothing for so long has lost its upload, so that it cannot keep its place for ever.
+    upload_stall_timeout_s: float = 60.0
+
+
+class Artifacts:
+    """The handlers over the store under `root`.
+
+    `artifact_uri` tells a run's artifact root from its id; it raises Rejected for a run that does not exist.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        artifact_uri: Callable[[str], Awaitable[str]],
+        config: ArtifactConfig | None = None,
+    ) -> None:
+        self._store: ArtifactStore = LocalStore(root)
+        self._artifact_uri = artifact_uri
+        self._config = config or ArtifactConfig()
+        self._uploads = 0
+
+    def routes(self) -> list[Route]:
+        """Routes to mount under each API prefix."""
+        return [
+            ("PUT", f"{_PROXY}/artifacts/{_TAIL}", self._upload),
+            ("GET", f"{_PROXY}/artifacts/{_TAIL}", self._download),
+            ("HEAD", f"{_PROXY}/artifacts/{_TAIL}", self._download),
+            ("DELETE", f"{_PROXY}/artifacts/{_TAIL}", self._delete),
+            ("GET", f"{_PROXY}/artifacts", self._list),
+            *(
+                ("POST", f"{_PROXY}/mpu/{step}/{_TAIL}", _no_multipart_upload)
+                for step in ("create", "complete", "abort")
+            ),
+            ("GET", f"{_PROXY}/presigned/{_TAIL}", _no_multipart_download),
+            ("GET", "/2.0/mlflow/artifacts/list", self._list_run),
+        ]
+
+    def root_routes(self) -> list[Route]:
+        """Routes to mount without a prefix."""
+        return [
+            ("GET", "/get-artifact", self._download_of_run),
+            ("HEAD", "/get-artifact", self._download_of_run),
+        ]
+
+    async def _upload(self, request: web.Request) -> web.StreamResponse:
+        path = _path_to_change(request, paths.file_path)
+        _refuse_encoded(request)
+        with self._upload_slot():
+            await self._store.write(path, self._body(request))
+        return _json({})
+
+    @contextmanager
+    def _upload_slot(self) -> Iterator[None]:
+        if self._uploads >= self._config.uploads_max:
+            raise Busy(
+                f"The server is taking {self._uploads} uploads already; send this one again in a moment."
+            )
+        self._uploads += 1
+        try:
+            yield
+        finally:
+            self._uploads -= 1
+
+    async def _body(self, request: web.Request) -> AsyncIterator[bytes]:
+        try:
+            while True:
+                async with asyncio.timeout(self._config.upload_stall_timeout_s):
+                    chunk = await request.content.readany()
+                if not chunk:
+                    return
+                yield chunk
+        except TimeoutError:
+            raise Rejected(
+                BAD_REQUEST, "The upload stood still for too long; nothing of it was stored."
+            ) from None
+        except _BROKEN_UPLOADS as error:
+            raise Rejected(
+                BAD_REQUEST, "The upload broke off before its end; nothing of it was stored."
+            ) from error
+
+    async def _download(self, request: web.Request) -> web.StreamResponse:
+        return await self._send(request, paths.file_path(paths.decoded(_raw_tail(request))))
+
+    async def _delete(self, request: web.Request) -> web.StreamResponse:
+        path = _path_to_change(request, paths.directory_path)
+        if not path:
+            raise Rejected(INVALID, "Invalid path")
+        await self._store.delete(path)
+        return _json({})
+
+    async def _list(self, request: web.Request) -> web.StreamResponse:
+        path = paths.directory_path(_query(request).get("path", ""))
+        return _json(_with_files({}, await self._store.entries(path), ()))
+
+    async def _list_run(self, request: web.Request) -> web.StreamResponse:
+        query = _query(request)
+        run_id = _run_id(query)
+        inside = paths.directory_path(query.get("path", ""))
+        uri = await self._artifact_uri(run_id)
+        entries = await self._store.entries(paths.path_of_uri(uri) + inside)
+        return _json(_with_files({"root_uri": uri}, entries, inside))
+
+    async def _download_of_run(self, request: web.Request) -> web.StreamResponse:
+        query = _query(request)
+        run_id = _run_id(query)
+        inside = paths.file_path(_required(query, "path"))
+        root = paths.path_of_uri(await self._artifact_uri(run_id))
+        return await self._send(request, root + inside)
+
+    async def _send(self, request: web.Request, path: ArtifactPath) -> web.StreamResponse:
+        async with self._store.open(path) as file:
+            return await send(request, file, path[-1])
+
+
+async def _no_multipart_upload(request: web.Request) -> web.StreamResponse:
+    paths.file_path(paths.decoded(_raw_tail(request)))
+    # MLflow's client compares this text, and then sends the file as one PUT.
+    raise Rejected(UNIMPLEMENTED, "Multipart upload is not supported for the current artifact repository")
+
+
+async def _no_multipart_download(request: web.Request) -> web.StreamResponse:
+    paths.file_path(paths.decoded(_raw_tail(request)))
+    raise Rejected(UNIMPLEMENTED, "Multipart download is not supported for the current artifact repository")
+
+
+def _raw_tail(request: web.Request) -> str:
+    """The `{path}` of the URL as it came over the wire; aiohttp's own `match_info` is already decoded."""
+    resource = request.match_info.route.resource
+    assert resource is not None
+    slashes_before = resource.canonical.partition("{")[0].count("/")
+    return request.rel_url.raw_path.split("/", slashes_before)[-1]
+
+
+def _path_to_change(request: web.Request, parse: Callable[[str], ArtifactPath]) -> ArtifactPath:
+    """The path of a PUT or DELETE.
+
+    Raises: Rejected also for a `?` or `#`, which MLflow's client does not escape: it was meant as part of a
+    name, and what is before it names another file.
+    """
+    if request.rel_url.raw_query_string or request.rel_url.raw_fragment:
+        raise Rejected(INVALID, "Invalid path: '?' and '#' cannot be part of an artifact's name")
+    return parse(paths.decoded(_raw_tail(request)))
+
+
+def _refuse_encoded(request: web.Request) -> None:
+    # The HTTP library would unpack it on the way in: the file read back would not be the one sent.
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise Rejected(INVALID, "Send artifacts without Content-Encoding; files are stored as they are.")
+
+
+def _query(request: web.Request) -> dict[str, str]:
+    """The query's fields, the first of each name.
+
+    Raises: Rejected, when it is not UTF-8 or has too many fields.
+    """
+    raw = request.rel_url.raw_query_string
+    try:
+        # Bytes that are not UTF-8 arrive as lone surrogates, which nothing after this could write down again.
+        raw.encode()
+        fields = parse_qsl(
+            raw,
+            keep_blank_values=True,
+            errors="strict",
+            max_num_fields=_QUERY_FIELDS_MAX,
+        )
+    except ValueError:
+        raise Rejected(INVALID, "Invalid query string") from None
+    return dict(reversed(fields))
+
+
+def _run_id(query: dict[str, str]) -> str:
+    return query.get("run_id") or query.get("run_uuid") or _required(query, "run_id")
+
+
+def _required(query: dict[str, str], name: str) -> str:
+    if value := query.get(name):
+        return value
+    raise Rejected(
+        INVALID,
+        f"Missing value for required parameter '{name}'. "
+        "See the API docs for more information about request parameters.",
+    )
+
+
+def _with_files(answer: dict[str, Any], entries: list[Entry], inside: ArtifactPath) -> dict[str, Any]:
+    """`answer` with the entries as MLflow lists them; none of them leaves the field out."""
+    if entries:
+        answer["files"] = [_file_info(entry, inside) for entry in entries]
+    return answer
+
+
+def _file_info(entry: Entry, inside: ArtifactPath) -> dict[str, Any]:
+    info: dict[str, Any] = {"path": "/".join((*inside, entry.name)), "is_dir": entry.is_dir}
+    if entry.size_bytes is not None:
+        info["file_size"] = entry.size_bytes
+    return info
+
+
+def _json(answer: dict[str, Any]) -> web.Response:
+    return web.Response(body=msgspec.json.encode(answer), content_type="application/json")

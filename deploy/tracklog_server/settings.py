@@ -1,0 +1,239 @@
+"""Every setting of the server, declared once: its option, environment variable, default and meaning."""
+
+import ipaddress
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
+
+from tracklog_contract.limits import QUOTAS
+from tracklog_server.problems import StartError
+
+ENVIRONMENT_PREFIX: Final = "TRACKLOG_"
+WORKERS_MAX: Final = 64
+
+
+@dataclass(frozen=True)
+class Option:
+    """How one setting is written by people: `parse` turns its text into the value or raises ValueError."""
+
+    help: str
+    metavar: str
+    parse: Callable[[str], Any]
+    default: str | None = None
+    # What --help says stands in for a missing default.
+    default_words: str = ""
+
+
+def _option(option: Option) -> dict[str, Option]:
+    return {"option": option}
+
+
+def _text_lines(text: str) -> str:
+    if not text or not text.isprintable():
+        raise ValueError("must be printable text, not empty")
+    return text
+
+
+def parse_host(text: str) -> str:
+    """The loopback address to listen on.
+
+    Raises: ValueError, for any other address: without authentication nobody else may reach the server.
+    """
+    host = "127.0.0.1" if text == "localhost" else text.strip("[]")
+    try:
+        loopback = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        loopback = False
+    if not loopback:
+        raise ValueError(
+            f"{text!r} is not a loopback address (127.0.0.1, ::1, localhost); tracklog has no authentication"
+            " yet, so it listens to this machine only"
+        )
+    return host
+
+
+def _whole_number(low: int, high: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and low <= int(text) <= high):
+            raise ValueError(f"must be a whole number from {low} to {high}, not {text!r}")
+        return int(text)
+
+    return parse
+
+
+def _directory(text: str) -> Path:
+    return Path(_text_lines(text)).expanduser().absolute()
+
+
+def parse_database_url(text: str) -> str:
+    """A PostgreSQL URL. Errors never repeat it, since it may hold a password."""
+    try:
+        parts = urlsplit(text)
+        _ = parts.port
+    except ValueError as error:
+        raise ValueError("cannot be read as a URL") from error
+    if parts.scheme not in {"postgresql", "postgres"}:
+        raise ValueError("must be postgresql://USER:PASSWORD@HOST:PORT/DATABASE")
+    return text
+
+
+def parse_artifact_root(text: str) -> Path:
+    """The local directory that a path or a file:// URL names."""
+    parts = urlsplit(text)
+    if parts.scheme == "file" and parts.netloc in {"", "localhost"}:
+        return _directory(unquote(parts.path))
+    if "://" in text or parts.scheme == "file":
+        raise ValueError(
+            f"must be a directory or a file:///PATH URL, not {text!r}: only local stores are supported"
+        )
+    return _directory(text)
+
+
+def _quotas(text: str) -> str:
+    if text not in QUOTAS:
+        raise ValueError(f"must be {' or '.join(QUOTAS)}, not {text!r}")
+    return text
+
+
+def _hosts(text: str) -> tuple[str, ...]:
+    hosts = tuple(host.strip().lower() for host in text.split(",") if host.strip())
+    for host in hosts:
+        if any(character in host for character in "/@?#* \t") or not host.isprintable():
+            raise ValueError(f"must be host names without scheme, port or wildcard, not {host!r}")
+    return hosts
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What `tracklog server` runs with. `database_url` None means an embedded PostgreSQL."""
+
+    host: str = field(
+        metadata=_option(
+            Option(
+                "the address to listen on; loopback only, for there is no authentication yet",
+                "ADDRESS",
+                parse_host,
+                "127.0.0.1",
+            )
+        )
+    )
+    port: int = field(
+        metadata=_option(
+            Option("the TCP port to listen on; 0 takes a free one", "PORT", _whole_number(0, 65535), "5000")
+        )
+    )
+    data_dir: Path = field(
+        metadata=_option(
+            Option(
+                "where all data lies: the embedded database, and artifacts unless --artifact-root is given",
+                "DIR",
+                _directory,
+                "./tracklog-data",
+            )
+        )
+    )
+    database_url: str | None = field(
+        metadata=_option(
+            Option(
+                "the PostgreSQL to use, as postgresql://USER:PASSWORD@HOST:PORT/DATABASE; an option can be"
+                " seen in the machine's process list, so give a password by the environment variable",
+                "URL",
+                parse_database_url,
+                default_words="an embedded PostgreSQL in the data directory",
+            )
+        )
+    )
+    artifact_root: Path | None = field(
+        metadata=_option(
+            Option(
+                "where artifacts are stored: a directory or a file:///PATH URL",
+                "URL",
+                parse_artifact_root,
+                default_words="the folder artifacts in the data directory",
+            )
+        )
+    )
+    workers: int = field(
+        metadata=_option(
+            Option("how many HTTP processes share the port", "N", _whole_number(1, WORKERS_MAX), "1")
+        )
+    )
+    quotas: str = field(
+        metadata=_option(
+            Option(
+                "the limits of a run and an experiment; databricks has its limits exactly, default is the"
+                " same but for 100,000,000 metric points a run",
+                "default|databricks",
+                _quotas,
+                "default",
+            )
+        )
+    )
+    allowed_hosts: tuple[str, ...] = field(
+        metadata=_option(
+            Option(
+                "further host names, separated by commas, by which browsers and clients may call the server;"
+                " localhost and loopback addresses always work",
+                "NAMES",
+                _hosts,
+                "",
+                default_words="none",
+            )
+        )
+    )
+
+    @property
+    def artifact_dir(self) -> Path:
+        """Where artifacts are stored."""
+        return self.artifact_root or self.data_dir / "artifacts"
+
+
+OPTIONS: Final[dict[str, Option]] = {f.name: f.metadata["option"] for f in fields(Settings)}
+
+
+def environment_name(name: str) -> str:
+    """The environment variable of setting `name`."""
+    return ENVIRONMENT_PREFIX + name.upper()
+
+
+def option_name(name: str) -> str:
+    """The command-line option of setting `name`."""
+    return "--" + name.replace("_", "-")
+
+
+def load(arguments: Mapping[str, str | None], environment: Mapping[str, str]) -> Settings:
+    """The settings from command-line texts by setting name, then the environment, then the defaults.
+
+    Raises: StartError, with every problem there is.
+    """
+    problems = list(_unknown_names(environment))
+    values: dict[str, Any] = {}
+    for name, option in OPTIONS.items():
+        text, source = _text_of(name, option, arguments, environment)
+        try:
+            values[name] = None if text is None else option.parse(text)
+        except ValueError as error:
+            problems.append(f"{source} {error}")
+    if problems:
+        raise StartError("; ".join(problems) if len(problems) == 1 else "\n  ".join(["settings:", *problems]))
+    return Settings(**values)
+
+
+def _text_of(
+    name: str, option: Option, arguments: Mapping[str, str | None], environment: Mapping[str, str]
+) -> tuple[str | None, str]:
+    if (text := arguments.get(name)) is not None:
+        return text, option_name(name)
+    variable = environment_name(name)
+    return environment.get(variable, option.default), variable
+
+
+def _unknown_names(environment: Mapping[str, str]) -> Iterable[str]:
+    known = sorted(map(environment_name, OPTIONS))
+    unknown = sorted(
+        name for name in environment if name.startswith(ENVIRONMENT_PREFIX) and name not in known
+    )
+    for name in unknown:
+        yield f"{name} is not a setting of tracklog; it knows {', '.join(known)}"

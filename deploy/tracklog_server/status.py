@@ -1,0 +1,61 @@
+"""Routes about the server itself: whether it works, and what MLflow's clients may expect of it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import msgspec
+from aiohttp import web
+
+from tracklog_server.middleware import Handler
+
+# The version whose protocol this is: clients use some features only with a server that is new enough.
+MLFLOW_VERSION: Final = "3.17.2"
+CHECK_TIMEOUT_S: Final = 3.0
+
+SERVER_INFO: Final = msgspec.json.encode(
+    {
+        "store_type": "SqlStore",
+        "workspaces_enabled": False,
+        "trace_archival_enabled": False,
+        "multipart_uploads_enabled": False,
+        "multipart_downloads_enabled": False,
+        "presigned_upload_run_id_supported": False,
+        "presigned_upload_model_id_supported": False,
+        "features_enabled": {"gateway": False},
+    }
+)
+
+Check = Callable[[], Awaitable[bool]]
+
+
+def health(can_append: Check, projector_alive: Check) -> Handler:
+    """The handler of /health: 200 only when writes are accepted and the views are kept up to date."""
+
+    async def handle(_: web.Request) -> web.Response:
+        append, projector = await asyncio.gather(_holds(can_append), _holds(projector_alive))
+        failures = [
+            *([] if append else ["the log cannot be appended to"]),
+            *([] if projector else ["the projector is not running"]),
+        ]
+        return web.Response(status=503 if failures else 200, text="; ".join(failures) or "OK")
+
+    return handle
+
+
+async def _holds(check: Check) -> bool:
+    try:
+        async with asyncio.timeout(CHECK_TIMEOUT_S):
+            return await check()
+    except Exception:  # noqa: BLE001 - whatever keeps a check from its answer means "no"
+        return False
+
+
+async def version(_: web.Request) -> web.Response:
+    """The MLflow version whose protocol this is."""
+    return web.Response(text=MLFLOW_VERSION)
+
+
+async def server_info(_: web.Request) -> web.Response:
+    """Which of MLflow's optional features there are."""
+    return web.Response(body=SERVER_INFO, content_type="application/json")

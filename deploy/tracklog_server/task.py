@@ -1,0 +1,47 @@
+"""What the parent tells a process that it starts: by environment, since a URL may hold a password."""
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Final, Literal, Self
+
+from tracklog_server.settings import ENVIRONMENT_PREFIX
+
+VARIABLE: Final = "_TRACKLOG_TASK"
+Role = Literal["prepare", "projector", "worker"]
+Database = Literal["given", "embedded", "new"]
+
+
+@dataclass(frozen=True)
+class Task:
+    """Everything a process needs. `database` "new": an embedded one that was not there before this start."""
+
+    role: Role
+    parent_pid: int
+    dsn: str
+    database: Database
+    artifact_dir: str
+    quotas: str
+    allowed_hosts: tuple[str, ...] = ()
+    listener_fd: int = -1
+
+    def command(self) -> list[str]:
+        """The command that carries out this task."""
+        # -P: a file in the user's directory named like one of our modules must not be imported for it.
+        return [sys.executable, "-P", "-m", "tracklog_server.process", self.role]
+
+    def environment(self) -> dict[str, str]:
+        """The environment to run the command in: ours, without settings, with the task."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(ENVIRONMENT_PREFIX)}
+        # numpy's BLAS would start a thread per core and buffers for each; nothing here multiplies matrices.
+        threads = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+        return {**kept, **threads, VARIABLE: json.dumps(asdict(self))}
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Self:
+        """The task that `environment` carries."""
+        values = json.loads(environment[VARIABLE])
+        values["allowed_hosts"] = tuple(values["allowed_hosts"])
+        return cls(**values)

@@ -1,0 +1,113 @@
+"""An HTTP process: all rooms behind one aiohttp application, on the socket that the parent holds."""
+
+import asyncio
+import functools
+import socket
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Final
+
+from aiohttp import web
+
+from tracklog_artifacts.service import Artifacts
+from tracklog_contract.limits import JSON_BODY_BYTES_MAX, QUOTAS
+from tracklog_ingest import http as ingest_http
+from tracklog_ingest import models_http
+from tracklog_ingest.service import Ingest, IngestConfig
+from tracklog_projector import http as projector_http
+from tracklog_projector.schema import LIVE
+from tracklog_projector.service import Queries
+from tracklog_server import status
+from tracklog_server.database import open_pool
+from tracklog_server.hosts import HostCheck
+from tracklog_server.listener import BACKLOG
+from tracklog_server.middleware import Handler, error_middleware
+from tracklog_server.request_log import RequestLog
+from tracklog_server.task import Task
+from tracklog_server.traffic import Traffic
+
+PREFIXES: Final = ("/api", "/ajax-api")
+DRAIN_S: Final = 9.0
+# For answers that are written by then, but not yet taken by their clients.
+LAST_ANSWERS_S: Final = 1.0
+# A GET of many run ids is long; aiohttp's own limit is 8 KiB.
+REQUEST_LINE_BYTES_MAX: Final = 64 * 1024
+# Slow searches must not keep the appender waiting for a connection: each has its own pool.
+INGEST_CONNECTIONS_MAX: Final = 5
+QUERY_CONNECTIONS_MAX: Final = 8
+
+Route = tuple[str, str, Handler]
+
+
+async def run(task: Task, stop: asyncio.Event) -> None:
+    """Serve until `stop` is set; then finish what has begun, for DRAIN_S at most.
+
+    Raises: what ended a part of the service; the process is then started anew.
+    """
+    async with (
+        open_pool(
+            task.dsn, "ingest", schema="tracklog_log", connections_max=INGEST_CONNECTIONS_MAX
+        ) as writing,
+        open_pool(task.dsn, "queries", schema=LIVE, connections_max=QUERY_CONNECTIONS_MAX) as reading,
+    ):
+        queries = Queries(reading, task.dsn)
+        ingest = _ingest(writing, queries, task)
+        traffic = Traffic()
+        application = _application(ingest, queries, traffic, task)
+        async with asyncio.TaskGroup() as tasks:
+            running = [
+                tasks.create_task(ingest.run(), name="ingest"),
+                tasks.create_task(queries.run(), name="queries"),
+            ]
+            await _serve(application, traffic, task.listener_fd, stop)
+            await ingest.drain()
+            for service in running:
+                service.cancel()
+
+
+def _ingest(pool: Any, queries: Queries, task: Task) -> Ingest:
+    # A client that changes a deleted model is answered with it all the same.
+    read_model = functools.partial(queries.logged_model, allow_deleted=True)
+    config = IngestConfig(quotas=QUOTAS[task.quotas])
+    return Ingest(pool, config, views=queries.checkpoints, read_model=read_model)
+
+
+def _application(ingest: Ingest, queries: Queries, traffic: Traffic, task: Task) -> web.Application:
+    artifacts = Artifacts(Path(task.artifact_dir), queries.artifact_uri)
+    writes = (*ingest_http.routes(ingest), *models_http.routes(ingest))
+    routes = (*writes, *projector_http.routes(queries), *artifacts.routes())
+    application = compose(routes, HostCheck(task.allowed_hosts), traffic)
+    application.router.add_get("/health", status.health(ingest.can_append, queries.projector_alive))
+    return application
+
+
+def compose(routes: Iterable[Route], hosts: HostCheck, traffic: Traffic) -> web.Application:
+    """The application that answers `routes` under each of PREFIXES, and what clients ask about the server."""
+    middleware = error_middleware(hosts, traffic)
+    application = web.Application(middlewares=[middleware], client_max_size=JSON_BODY_BYTES_MAX)
+    for method, path, handler in (*routes, ("GET", "/3.0/mlflow/server-info", status.server_info)):
+        for prefix in PREFIXES:
+            application.router.add_route(method, prefix + path, handler)
+    application.router.add_get("/version", status.version)
+    return application
+
+
+async def _serve(
+    application: web.Application, traffic: Traffic, listener_fd: int, stop: asyncio.Event
+) -> None:
+    runner = web.AppRunner(
+        application,
+        access_log_class=RequestLog,
+        shutdown_timeout=LAST_ANSWERS_S,
+        max_line_size=REQUEST_LINE_BYTES_MAX,
+    )
+    await runner.setup()
+    try:
+        with socket.socket(fileno=listener_fd) as listener:
+            site = web.SockSite(runner, listener, backlog=BACKLOG)
+            await site.start()
+            await stop.wait()
+            await site.stop()
+        await traffic.drain(DRAIN_S)
+    finally:
+        await runner.cleanup()

@@ -1,0 +1,151 @@
+"""Starting and stopping the two servers as their users do, one at a time, each on its own directory."""
+
+import http.client
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import psutil
+
+from tests.bench.processes import family
+
+ServerName = Literal["mlflow", "tracklog"]
+
+START_TIMEOUT_S = 60.0
+STOP_TIMEOUT_S = 20.0
+_POLL_S = 0.005
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server that has answered its first request, `start_s` after its command was given."""
+
+    name: ServerName
+    port: int
+    pid: int
+    data_dir: Path
+    start_s: float
+
+
+def command(name: ServerName, port: int, data_dir: Path) -> list[str]:
+    """The command line, with defaults wherever there are defaults."""
+    binary = str(Path(sys.executable).with_name(name))
+    listen = ["server", "--host", "127.0.0.1", "--port", str(port)]
+    if name == "tracklog":
+        return [binary, *listen, "--data-dir", str(data_dir)]
+    store = ["--backend-store-uri", f"sqlite:///{mlflow_database(data_dir)}"]
+    return [binary, *listen, *store, "--artifacts-destination", str(data_dir / "artifacts")]
+
+
+def mlflow_database(data_dir: Path) -> Path:
+    """MLflow's SQLite file."""
+    return data_dir / "mlflow.db"
+
+
+@contextmanager
+def data_directory(base_dir: Path) -> Iterator[Path]:
+    """A new directory that is gone afterwards."""
+    parent = Path(tempfile.mkdtemp(prefix="tracklog-bench-", dir=base_dir))
+    # As root, tracklog's PostgreSQL runs as a user who has to get through here.
+    parent.chmod(0o755)
+    try:
+        yield parent / "data"
+    finally:
+        shutil.rmtree(parent, ignore_errors=True)
+
+
+@contextmanager
+def running(name: ServerName, data_dir: Path) -> Iterator[Server]:
+    """The server, running on this directory while the context is open; none of its processes is left behind.
+
+    Raises: RuntimeError, with the end of its output, when it gives no answer within START_TIMEOUT_S.
+    """
+    data_dir.mkdir(parents=True, exist_ok=True)
+    port = _free_port()
+    output = data_dir.with_name("output.txt")
+    with output.open("ab") as sink:
+        started = time.perf_counter()
+        process = subprocess.Popen(
+            command(name, port, data_dir),
+            cwd=data_dir.parent,
+            env=_environment(data_dir.parent),
+            stdin=subprocess.DEVNULL,
+            stdout=sink,
+            stderr=sink,
+            start_new_session=True,
+        )
+        try:
+            _await_first_answer(process, port, output)
+            yield Server(name, port, process.pid, data_dir, time.perf_counter() - started)
+        finally:
+            _stop(process)
+
+
+@contextmanager
+def fresh(name: ServerName, base_dir: Path) -> Iterator[Server]:
+    """The server on a new directory."""
+    with data_directory(base_dir) as data_dir, running(name, data_dir) as server:
+        yield server
+
+
+def _environment(temporary_dir: Path) -> dict[str, str]:
+    """Our own, without settings meant for either server, and with nobody told that MLflow was started.
+
+    MLflow leaves files in the temporary directory: here, they are removed with the data.
+    """
+    ours = {key: value for key, value in os.environ.items() if not key.startswith(("MLFLOW_", "TRACKLOG_"))}
+    return ours | {"MLFLOW_DISABLE_TELEMETRY": "true", "TMPDIR": str(temporary_dir)}
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _await_first_answer(process: "subprocess.Popen[bytes]", port: int, output: Path) -> None:
+    deadline = time.perf_counter() + START_TIMEOUT_S
+    while not _healthy(port):
+        if process.poll() is not None or time.perf_counter() > deadline:
+            tail = output.read_text(errors="replace")[-3000:]
+            raise RuntimeError(f"{process.args!r} did not answer. Its last words:\n{tail}")
+        time.sleep(_POLL_S)
+
+
+def _healthy(port: int) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=START_TIMEOUT_S)
+    try:
+        connection.request("GET", "/health")
+        return connection.getresponse().status == http.HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _stop(process: "subprocess.Popen[bytes]") -> None:
+    """SIGTERM to the server, as a user would; SIGKILL to what of its family is still there afterwards."""
+    members = family(process.pid)
+    process.terminate()
+    try:
+        process.wait(STOP_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        print(f"{process.args!r} did not stop within {STOP_TIMEOUT_S:.0f} s", file=sys.stderr)
+    # MLflow's job runners outlive the server that started them.
+    for member in {*members, *family(process.pid)}:
+        try:
+            member.send_signal(signal.SIGKILL)
+        except psutil.NoSuchProcess:
+            continue
+    psutil.wait_procs(members, timeout=STOP_TIMEOUT_S)
+    process.wait()

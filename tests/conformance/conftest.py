@@ -1,0 +1,89 @@
+"""One tracklog server for the whole folder, and the ways in which its tests reach it."""
+
+import asyncio
+import itertools
+from collections.abc import Callable, Iterator
+
+import asyncpg
+import mlflow
+import pytest
+from mlflow import MlflowClient
+
+from tests.support.api import Api
+from tests.support.server import Server, running_server
+from tracklog_server.embedded import socket_dsn
+
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def tracking_server() -> Iterator[Server]:
+    """A running server with Databricks' quotas, shared by all tests: each makes experiments of its own."""
+    with running_server(None, "--quotas", "databricks") as server, pytest.MonkeyPatch.context() as patch:
+        # Nothing is tried again behind a test's back: whatever the server answers first is what counts.
+        patch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+        patch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+        yield server
+
+
+@pytest.fixture
+def tracking(tracking_server: Server) -> Iterator[str]:
+    """The server's URL, which MLflow's fluent API uses meanwhile."""
+    before = mlflow.get_tracking_uri()
+    mlflow.set_tracking_uri(tracking_server.url)
+    yield tracking_server.url
+    while mlflow.active_run():
+        mlflow.end_run()
+    mlflow.set_tracking_uri(before)
+
+
+@pytest.fixture
+def client(tracking: str) -> MlflowClient:
+    """MLflow's client of the server."""
+    return MlflowClient(tracking)
+
+
+@pytest.fixture
+def api(tracking_server: Server) -> Iterator[Api]:
+    """A plain HTTP client of the server."""
+    with Api(tracking_server.url) as api:
+        yield api
+
+
+@pytest.fixture
+def new_name(request: pytest.FixtureRequest) -> Callable[[], str]:
+    """Gives names that nothing else on the server has."""
+    return lambda: f"{request.node.name} {next(_numbers)}"
+
+
+@pytest.fixture
+def experiment(client: MlflowClient, new_name: Callable[[], str]) -> str:
+    """The id of a new experiment, in which the fluent API logs meanwhile."""
+    return mlflow.set_experiment(new_name()).experiment_id
+
+
+@pytest.fixture
+def run_id(client: MlflowClient, experiment: str) -> str:
+    """The id of a new run in the new experiment."""
+    return client.create_run(experiment).info.run_id
+
+
+@pytest.fixture
+def database_value(tracking_server: Server) -> Callable[..., object]:
+    """Runs a statement on the server's own database; gives the first value of its first row."""
+    dsn = socket_dsn(tracking_server.data_dir.resolve() / "postgres-socket")
+
+    async def value(statement: str, *arguments: object) -> object:
+        connection = await asyncpg.connect(dsn)
+        try:
+            return await connection.fetchval(statement, *arguments)
+        finally:
+            await connection.close()
+
+    return lambda statement, *arguments: asyncio.run(value(statement, *arguments))
+
+
+@pytest.fixture
+def log_position(database_value: Callable[..., object]) -> Callable[[], object]:
+    """Tells the position of the last entry in the log."""
+    return lambda: database_value("select position from tracklog_log.head where partition = 0")

@@ -1,0 +1,111 @@
+"""One sample of every event type and version, and of every form its bytes can take.
+
+Run as a program it writes the golden files that are missing; it never changes one that is there.
+"""
+
+import math
+from pathlib import Path
+
+from tracklog_contract import codec
+from tracklog_contract.events import (
+    DatasetUse,
+    Event,
+    ExperimentCreated,
+    ExperimentDeleted,
+    ExperimentRenamed,
+    ExperimentRestored,
+    ExperimentTagDeleted,
+    ExperimentTagSet,
+    LoggedModelChanged,
+    LoggedModelCreated,
+    LoggedModelDeleted,
+    LoggedModelFinalized,
+    LoggedModelTagDeleted,
+    MetricLink,
+    ModelUse,
+    RunCreated,
+    RunDeleted,
+    RunInputsLogged,
+    RunLogged,
+    RunModelRecorded,
+    RunOutputsLogged,
+    RunRestored,
+    RunTagDeleted,
+    RunUpdated,
+)
+from tracklog_contract.points import block_of
+
+GOLDEN = Path(__file__).parent / "golden"
+INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
+NOON_MS = 1_700_000_000_000
+MODEL = "m-0123456789abcdef0123456789abcdef"
+
+_EDGES = (
+    "edges",
+    (
+        [INT64_MIN, -1, 0, INT64_MAX, 0, 0, 0],
+        [0, 1, NOON_MS, INT64_MAX, 5, 5, 5],
+        [math.nan, math.inf, -math.inf, -0.0, 5e-324, 1.7976931348623157e308, 0.1 + 0.2],
+    ),
+)
+_LONG = (
+    "loss/train",
+    (
+        list(range(100)),
+        [NOON_MS + 100 * step for step in range(100)],
+        [1 / (1 + step) for step in range(100)],
+    ),
+)
+_DATASET = DatasetUse(
+    "iris", "0a1b2c3d", "local", '{"uri": "/data/iris.csv"}', '{"columns": []}', None, {"context": "train"}
+)
+
+# By the name of the golden file. A type's bytes may have more than one form: each is sampled.
+SAMPLES: dict[str, Event] = {
+    "experiment_created.1": ExperimentCreated("größer", "mlflow-artifacts:/7", NOON_MS, {"team": "vision"}),
+    "experiment_renamed.1": ExperimentRenamed("a new name", NOON_MS + 1),
+    "experiment_deleted.1": ExperimentDeleted(NOON_MS + 2),
+    "experiment_restored.1": ExperimentRestored(NOON_MS + 3),
+    "experiment_tag_set.1": ExperimentTagSet("mlflow.note.content", "what this is about"),
+    "experiment_tag_set.1.packed": ExperimentTagSet("mlflow.note.content", "again and again " * 100),
+    "experiment_tag_deleted.1": ExperimentTagDeleted("team"),
+    "run_created.1": RunCreated(
+        "steady-heron-417", "ada", NOON_MS, "mlflow-artifacts:/7/ab/artifacts", {"mlflow.user": "ada"}
+    ),
+    "run_updated.1": RunUpdated(3, NOON_MS + 60_000, "renamed"),
+    "run_updated.1.status_only": RunUpdated(status=4),
+    "run_deleted.1": RunDeleted(NOON_MS + 4),
+    "run_restored.1": RunRestored(),
+    "run_logged.1": RunLogged(block_of([_EDGES]), {"lr": "0.1"}, {"stage": ""}),
+    "run_logged.1.nothing": RunLogged(),
+    "run_logged.1.params": RunLogged(params={"lr": "0.1", "λ": ""}),
+    "run_logged.1.links": RunLogged(
+        block_of([("acc", ([1], [2], [0.5])), ("acc", ([1], [2], [0.25]))]),
+        links=(MetricLink(0, MODEL), MetricLink(1, None, "iris", "0a1b2c3d")),
+    ),
+    "run_logged.1.packed": RunLogged(block_of([_LONG, _EDGES]), {"lr": "0.1"}, {}, (MetricLink(0, MODEL),)),
+    "run_tag_deleted.1": RunTagDeleted("stage"),
+    "run_inputs_logged.1": RunInputsLogged((_DATASET,), (ModelUse(MODEL),)),
+    "run_outputs_logged.1": RunOutputsLogged((ModelUse(MODEL, 3), ModelUse("m-other", 0))),
+    "run_model_recorded.1": RunModelRecorded('{"run_id": "ab", "flavors": {}}'),
+    "logged_model_created.1": LoggedModelCreated(
+        MODEL, "model", f"mlflow-artifacts:/7/models/{MODEL}/artifacts", NOON_MS, "classifier", "ab",
+        {"depth": "3"}, {"owner": "ada"},
+    ),
+    "logged_model_finalized.1": LoggedModelFinalized(MODEL, 2, NOON_MS + 5),
+    "logged_model_changed.1": LoggedModelChanged(MODEL, {"trees": "10"}, {"owner": "grace"}),
+    "logged_model_tag_deleted.1": LoggedModelTagDeleted(MODEL, "owner"),
+    "logged_model_deleted.1": LoggedModelDeleted(MODEL, NOON_MS + 6),
+}  # fmt: skip
+
+
+def golden_file(name: str) -> Path:
+    """Where the bytes of a sample are pinned."""
+    return GOLDEN / f"{name}.bin"
+
+
+if __name__ == "__main__":
+    for sample, event in SAMPLES.items():
+        if not golden_file(sample).exists():
+            golden_file(sample).write_bytes(codec.encode(event))
+            print(f"wrote {golden_file(sample).name}")

@@ -1,0 +1,732 @@
+"""The artifact endpoints as MLflow's clients, browsers and attackers meet them."""
+
+import asyncio
+import contextlib
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from urllib.parse import quote
+
+import msgspec
+import psutil
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+
+from tracklog_artifacts import files
+from tracklog_artifacts.download import attachment, byte_range, content_type
+from tracklog_artifacts.service import ArtifactConfig, Artifacts
+from tracklog_contract.errors import NOT_FOUND, Rejected, TracklogError
+
+REPOSITORY = Path(__file__).parents[2]
+RUN = "0123456789abcdef0123456789abcdef"
+OTHER_RUN = "f" * 32
+HOSTILE_RUN = "e" * 32
+ROOTS = {
+    RUN: f"mlflow-artifacts:/0/{RUN}/artifacts",
+    OTHER_RUN: f"s3://bucket/0/{OTHER_RUN}/artifacts",
+    HOSTILE_RUN: "mlflow-artifacts:/../../etc",
+}
+PROXY = "/api/2.0/mlflow-artifacts/artifacts"
+FOLDER = f"{PROXY}/0/{RUN}/artifacts"
+LIST = "/api/2.0/mlflow/artifacts/list"
+REFUSED = web.AppKey("refused", list[tuple[str, str]])
+ESCAPED = web.AppKey("escaped", list[Exception])
+
+
+async def artifact_uri(run_id):
+    if run_id not in ROOTS:
+        raise Rejected(NOT_FOUND, f"Run with id={run_id} not found")
+    return ROOTS[run_id]
+
+
+@web.middleware
+async def errors_as_json(request, handler):
+    try:
+        return await handler(request)
+    except TracklogError as error:
+        request.app[REFUSED].append((request.method, request.path.rpartition("/mlflow-artifacts/")[2]))
+        body = msgspec.json.encode({"error_code": error.error_code, "message": error.message})
+        return web.Response(body=body, status=error.status, content_type="application/json")
+    except Exception as error:
+        request.app[ESCAPED].append(error)
+        raise
+
+
+def application(root, config=None):
+    app = web.Application(middlewares=[errors_as_json])
+    app[REFUSED], app[ESCAPED] = [], []
+    artifacts = Artifacts(root, artifact_uri, config)
+    for prefix in ("/api", "/ajax-api"):
+        for method, path, handler in artifacts.routes():
+            app.router.add_route(method, prefix + path, handler)
+    for method, path, handler in artifacts.root_routes():
+        app.router.add_route(method, path, handler)
+    return app
+
+
+@pytest.fixture
+def root(tmp_path):
+    return tmp_path / "store"
+
+
+@pytest.fixture
+async def http(root):
+    async with TestClient(TestServer(application(root))) as client:
+        yield client
+
+
+@contextlib.asynccontextmanager
+async def connection(http):
+    reader, writer = await asyncio.open_connection("127.0.0.1", http.port)
+    try:
+        yield reader, writer
+    finally:
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+
+
+async def raw(http, request: bytes) -> tuple[int, bytes]:
+    """Send bytes as they are, as no client library would, and give the answer's status and body."""
+    async with connection(http) as (reader, writer):
+        writer.write(request)
+        head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+    return int(head.split()[1]), body
+
+
+def request_bytes(method, target, body=b""):
+    head = (
+        f"{method} {target} HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+async def put(http, name, body=b"x"):
+    answer = await http.put(f"{FOLDER}/{name}", data=body)
+    assert (answer.status, await answer.json()) == (200, {}), await answer.text()
+
+
+async def listed(http, endpoint, **params):
+    answer = await http.get(endpoint, params=params)
+    assert answer.status == 200, await answer.text()
+    return await answer.json()
+
+
+async def zeros(mebibytes):
+    for _ in range(mebibytes):
+        yield bytes(2**20)
+
+
+async def refusal(answer):
+    body = await answer.json()
+    return answer.status, body["error_code"], body["message"]
+
+
+def stored(root):
+    """Every file under the root, whatever lists it."""
+    return sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
+
+
+async def test_upload_list_download_delete(http):
+    await put(http, "dir/f.txt", b"hello")
+    await put(http, "empty", b"")
+    assert await listed(http, PROXY, path=f"0/{RUN}/artifacts") == {
+        "files": [{"path": "dir", "is_dir": True}, {"path": "empty", "is_dir": False, "file_size": 0}]
+    }
+    answer = await http.get(f"{FOLDER}/dir/f.txt")
+    assert (answer.status, await answer.read()) == (200, b"hello")
+    answer = await http.delete(f"{FOLDER}/dir/f.txt")
+    assert (answer.status, await answer.json()) == (200, {})
+    status, code, message = await refusal(await http.get(f"{FOLDER}/dir/f.txt"))
+    assert (status, code, message) == (404, NOT_FOUND, f"No such artifact: '0/{RUN}/artifacts/dir/f.txt'")
+
+
+async def test_both_prefixes_are_one_store(http):
+    await put(http, "f", b"x")
+    answer = await http.get(f"/ajax-api/2.0/mlflow-artifacts/artifacts/0/{RUN}/artifacts/f")
+    assert await answer.read() == b"x"
+
+
+async def test_a_run_is_listed_with_paths_from_its_root(http):
+    for name in ("a.txt", "d/b.txt", "d/e/c.txt"):
+        await put(http, name, b"12")
+    root_uri = ROOTS[RUN]
+    a, d = {"path": "a.txt", "is_dir": False, "file_size": 2}, {"path": "d", "is_dir": True}
+    inside_d = [{"path": "d/b.txt", "is_dir": False, "file_size": 2}, {"path": "d/e", "is_dir": True}]
+    assert await listed(http, LIST, run_id=RUN) == {"root_uri": root_uri, "files": [a, d]}
+    assert await listed(http, LIST, run_uuid=RUN, path="") == {"root_uri": root_uri, "files": [a, d]}
+    assert await listed(http, LIST, run_id=RUN, path="d") == {"root_uri": root_uri, "files": inside_d}
+    assert await listed(http, LIST, run_id=RUN, path="./d/", page_token="x") == {
+        "root_uri": root_uri,
+        "files": inside_d,
+    }
+    for nothing in ("a.txt", "no", "a.txt/no"):
+        assert await listed(http, LIST, run_id=RUN, path=nothing) == {"root_uri": root_uri}
+
+
+async def test_a_missing_directory_lists_nothing(http):
+    await put(http, "a.txt")
+    for nothing in ("no", f"0/{RUN}/artifacts/a.txt", f"0/{RUN}/artifacts/a.txt/no"):
+        assert await listed(http, PROXY, path=nothing) == {}
+    assert (
+        await listed(http, PROXY)
+        == await listed(http, PROXY, path="")
+        == {"files": [{"path": "0", "is_dir": True}]}
+    )
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("", (400, "INVALID_PARAMETER_VALUE", "Missing value for required parameter 'run_id'.")),
+        ("?path=x", (400, "INVALID_PARAMETER_VALUE", "Missing value for required parameter 'run_id'.")),
+        ("?run_id=no&path=x", (404, NOT_FOUND, "Run with id=no not found")),
+        (f"?run_id={OTHER_RUN}&path=x", (400, "INVALID_PARAMETER_VALUE", "The artifacts at 's3://bucket/")),
+        (f"?run_id={HOSTILE_RUN}&path=x", (400, "INVALID_PARAMETER_VALUE", "Invalid path")),
+        (f"?run_id={RUN}&path=%ff", (400, "INVALID_PARAMETER_VALUE", "Invalid query string")),
+        (f"?run_id={RUN}&path=x" + "&y=1" * 100, (400, "INVALID_PARAMETER_VALUE", "Invalid query string")),
+    ],
+)
+async def test_questions_about_no_run_of_ours_are_refused(http, query, expected):
+    for path in (LIST, "/get-artifact"):
+        status, body = await raw(http, request_bytes("GET", path + query))
+        answer = msgspec.json.decode(body)
+        assert (status, answer["error_code"]) == expected[:2]
+        assert answer["message"].startswith(expected[2])
+
+
+async def test_get_artifact(http):
+    await put(http, "d/page.html", b"<script>alert(1)</script>")
+    for name in ("run_id", "run_uuid"):
+        answer = await http.get("/get-artifact", params={name: RUN, "path": "d/page.html"})
+        assert (answer.status, await answer.read()) == (200, b"<script>alert(1)</script>")
+        assert answer.headers["Content-Disposition"] == "attachment; filename=page.html"
+    assert (await refusal(await http.get("/get-artifact", params={"run_id": RUN})))[0] == 400
+    assert (await refusal(await http.get("/get-artifact", params={"run_id": RUN, "path": "no"})))[0] == 404
+    assert (await refusal(await http.get("/get-artifact", params={"run_id": RUN, "path": "d"})))[0] == 400
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a b.txt",
+        "größe/日本語.txt",
+        "img+step+0+timestamp+1795489942935.webp",
+        "100%.txt",
+        "a%41b.txt",
+        "a&b=c;d.txt",
+        "what?.txt",
+        "'quoted' \"twice\".txt",
+        "~user/[x]{y}.txt",
+        "metric:loss.png",
+        "👩\u200d🔬",
+    ],
+)
+async def test_a_name_survives_every_way(http, root, name):
+    target = f"{FOLDER}/{quote(name)}"
+    assert await raw(http, request_bytes("PUT", target, name.encode())) == (200, b"{}")
+    assert stored(root) == [f"0/{RUN}/artifacts/{name}"]
+    assert await raw(http, request_bytes("GET", target)) == (200, name.encode())
+    folder, _, basename = name.rpartition("/")
+    files_of_run = (await listed(http, LIST, run_id=RUN, path=folder))["files"]
+    assert files_of_run == [{"path": name, "is_dir": False, "file_size": len(name.encode())}]
+    files_of_store = (await listed(http, PROXY, path=f"0/{RUN}/artifacts/{folder}"))["files"]
+    assert files_of_store == [{"path": basename, "is_dir": False, "file_size": len(name.encode())}]
+    answer = await http.get("/get-artifact", params={"run_id": RUN, "path": name})
+    assert await answer.read() == name.encode()
+    assert await raw(http, request_bytes("DELETE", target)) == (200, b"{}")
+    assert stored(root) == []
+
+
+HOSTILE = [
+    "../x",
+    "../../../../../../etc/passwd",
+    "a/../../x",
+    "..",
+    "a/..",
+    "/etc/passwd",
+    "//etc/passwd",
+    "a//b",
+    "%2e%2e/x",
+    "%2e%2e%2fx",
+    "%2E%2E%2F%2E%2E%2Fetc%2Fpasswd",
+    "..%2fx",
+    "..%5cx",
+    "%252e%252e%252fx",
+    "%25252e%25252e%25252fx",
+    "%2fetc%2fpasswd",
+    "%252fetc%252fpasswd",
+    "a%5cb",
+    "%5c%5chost%5cshare",
+    "C:/x",
+    "C:%5cx",
+    "c%3ax",
+    "file:///etc/passwd",
+    "file%3a/etc/passwd",
+    "a%00b",
+    "a%2500b",
+    "a%0ab",
+    "a%0d%0aX-Evil:1",
+    "a%7fb",
+    "a%23b",
+    "a%2523b",
+    "%c0%ae%c0%ae/x",
+    "%ff",
+    "%ed%a0%80",
+    "%ef%bc%8e%ef%bc%8e/x",
+    "%ef%bc%8e%ef%bc%8e%ef%bc%8fx",
+    "a%ef%bc%8fb",
+    "a%ef%bc%bcb",
+    "%e2%80%a5/x",
+    "%20/x",
+    ".../x",
+    "n" * 256,
+    "/".join("d" * 100),
+    "/".join(["d" * 200] * 25),
+]
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+@pytest.mark.parametrize("folder", ["", f"0/{RUN}/artifacts/"])
+async def test_a_hostile_path_is_refused_everywhere(http, root, folder, hostile):
+    await put(http, "f")
+    proxy, path = PROXY.removesuffix("/artifacts"), folder + hostile
+    targets = [
+        ("PUT", f"{PROXY}/{path}"),
+        ("GET", f"{PROXY}/{path}"),
+        ("DELETE", f"{PROXY}/{path}"),
+        ("POST", f"{proxy}/mpu/create/{path}"),
+        ("GET", f"{proxy}/presigned/{path}"),
+        ("GET", f"{PROXY}?path={path}"),
+        ("GET", f"{LIST}?run_id={RUN}&path={path}"),
+        ("GET", f"/get-artifact?run_id={RUN}&path={path}"),
+    ]
+    for method, target in targets:
+        status, body = await raw(http, request_bytes(method, target, b"evil"))
+        assert status == 400, (method, target, body)
+        answer = msgspec.json.decode(body)
+        assert answer["error_code"] == "INVALID_PARAMETER_VALUE"
+        assert answer["message"].startswith("Invalid ")
+    assert stored(root) == [f"0/{RUN}/artifacts/f"]
+    assert sorted(item.name for item in root.parent.iterdir()) == ["store"]
+
+
+@pytest.mark.parametrize("target", [f"{FOLDER}/f?x", f"{FOLDER}/f#x", f"{FOLDER}/f?"])
+async def test_a_name_cut_off_by_the_client_changes_no_other_file(http, target):
+    await put(http, "f", b"before")
+    for method in ("PUT", "DELETE"):
+        status, body = await raw(http, request_bytes(method, target, b"evil"))
+        if not target.endswith("?"):
+            assert status == 400, body
+            assert b"cannot be part of an artifact's name" in body
+            assert await (await http.get(f"{FOLDER}/f")).read() == b"before"
+
+
+@pytest.mark.parametrize("path", ["f/below", "d", "d/e/", "n" * 256])
+async def test_a_path_that_cannot_be_is_the_clients_fault(http, root, path):
+    await put(http, "f")
+    await put(http, "d/g")
+    status, code, _ = await refusal(await http.put(f"{FOLDER}/{path}", data=b"x"))
+    assert (status, code) == (400, "INVALID_PARAMETER_VALUE")
+    assert len(stored(root)) == 2
+
+
+async def test_the_whole_store_cannot_be_deleted(http, root):
+    await put(http, "f")
+    for path in ("", "/", "/.", "/./"):
+        status, _ = await raw(http, request_bytes("DELETE", PROXY + path))
+        assert status in (400, 404, 405)
+    assert len(stored(root)) == 1
+    answer = await http.delete(f"{FOLDER}/")
+    assert answer.status == 200
+    assert stored(root) == []
+
+
+async def test_deleting_what_is_not_there_is_fine(http):
+    answer = await http.delete(f"{FOLDER}/no/such")
+    assert (answer.status, await answer.json()) == (200, {})
+
+
+async def test_a_chunked_upload_without_a_byte_is_an_empty_file(http):
+    head = (
+        f"PUT {FOLDER}/empty HTTP/1.1\r\nHost: h\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+    )
+    assert await raw(http, head.encode() + b"0\r\n\r\n") == (200, b"{}")
+    assert (await (await http.get(f"{FOLDER}/empty")).read()) == b""
+
+
+async def test_a_chunked_upload_is_stored_whole(http):
+    content = os.urandom(3_000_000)
+
+    async def parts():
+        for at in range(0, len(content), 70_001):
+            yield content[at : at + 70_001]
+
+    await put(http, "f", parts())
+    assert await (await http.get(f"{FOLDER}/f")).read() == content
+
+
+async def test_an_encoded_upload_is_refused(http, root):
+    answer = await http.put(f"{FOLDER}/f.gz", data=b"x" * 1000, compress="gzip")
+    assert (await refusal(answer))[:2] == (400, "INVALID_PARAMETER_VALUE")
+    assert stored(root) == []
+
+
+@pytest.mark.parametrize(
+    "head",
+    ["Content-Length: 1000000", "Transfer-Encoding: chunked"],
+)
+async def test_an_upload_that_breaks_off_leaves_nothing(http, root, head):
+    await put(http, "f", b"before")
+    part = b"x" * 300_000
+    body = part if "Length" in head else b"%x\r\n" % len(part) + part + b"\r\n"
+    for name in ("f", "new/g"):
+        async with connection(http) as (_, writer):
+            writer.write(f"PUT {FOLDER}/{name} HTTP/1.1\r\nHost: h\r\n{head}\r\n\r\n".encode() + body)
+            await writer.drain()
+            await until(lambda: any((root / files.INCOMING).iterdir()))
+        await until(lambda: not any((root / files.INCOMING).iterdir()))
+    await until(lambda: len(http.app[REFUSED]) == 2)
+    assert http.app[ESCAPED] == []
+    assert stored(root) == [f"0/{RUN}/artifacts/f"]
+    assert await (await http.get(f"{FOLDER}/f")).read() == b"before"
+
+
+async def until(condition):
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+async def test_too_many_uploads_are_told_to_come_back(root):
+    config = ArtifactConfig(uploads_max=2)
+    async with TestClient(TestServer(application(root, config))) as http, contextlib.AsyncExitStack() as held:
+        head = f"PUT {FOLDER}/%s HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 1\r\n\r\n"
+        streams = [await held.enter_async_context(connection(http)) for _ in range(2)]
+        for number, (_, writer) in enumerate(streams):
+            writer.write((head % number).encode())
+        await until(lambda: len(list((root / files.INCOMING).iterdir())) == 2)
+        assert (await refusal(await http.put(f"{FOLDER}/third", data=b"x")))[:2] == (
+            503,
+            "TEMPORARILY_UNAVAILABLE",
+        )
+        assert (await http.get(f"{FOLDER}/third")).status == 404
+        for reader, writer in streams:
+            writer.write(b"x")
+            assert b" 200 OK" in await reader.read()
+        await put(http, "third")
+
+
+async def test_an_upload_that_stands_still_gives_its_place_back(root):
+    config = ArtifactConfig(uploads_max=1, upload_stall_timeout_s=0.1)
+    async with TestClient(TestServer(application(root, config))) as http:
+        async with connection(http) as (reader, writer):
+            writer.write(f"PUT {FOLDER}/f HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nx".encode())
+            assert (await reader.readline()).startswith(b"HTTP/1.1 400")
+        await put(http, "g")
+    assert stored(root) == [f"0/{RUN}/artifacts/g"]
+
+
+async def test_download_headers(http):
+    await put(http, "größe.csv", b"0123456789")
+    answer = await http.get(f"{FOLDER}/größe.csv")
+    assert answer.headers["Content-Disposition"] == (
+        "attachment; filename=\"groe.csv\"; filename*=UTF-8''gr%C3%B6%C3%9Fe.csv"
+    )
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Content-Type"] == "text/plain"
+    assert answer.headers["Content-Length"] == "10"
+    assert answer.headers["Accept-Ranges"] == "bytes"
+    assert re.fullmatch(r'"[0-9a-f-]+"', answer.headers["ETag"])
+    head = await http.head(f"{FOLDER}/größe.csv")
+    assert (head.status, await head.read()) == (200, b"")
+    unequal = {"Date"}
+    assert {k: v for k, v in head.headers.items() if k not in unequal} == {
+        k: v for k, v in answer.headers.items() if k not in unequal
+    }
+
+
+@pytest.mark.parametrize(
+    ("range_", "status", "body", "content_range"),
+    [
+        ("bytes=0-3", 206, b"0123", "bytes 0-3/10"),
+        ("bytes=8-", 206, b"89", "bytes 8-9/10"),
+        ("bytes=-3", 206, b"789", "bytes 7-9/10"),
+        ("bytes=-99", 206, b"0123456789", "bytes 0-9/10"),
+        ("bytes=5-99", 206, b"56789", "bytes 5-9/10"),
+        ("bytes=10-", 416, b"", "bytes */10"),
+        ("bytes=-0", 416, b"", "bytes */10"),
+        ("bytes=5-2", 200, b"0123456789", None),
+        ("bytes=0-1,3-4", 200, b"0123456789", None),
+        ("bytes=-", 200, b"0123456789", None),
+        ("lines=0-1", 200, b"0123456789", None),
+    ],
+)
+async def test_ranges(http, range_, status, body, content_range):
+    await put(http, "f", b"0123456789")
+    answer = await http.get(f"{FOLDER}/f", headers={"Range": range_})
+    assert (answer.status, await answer.read()) == (status, body)
+    assert answer.headers.get("Content-Range") == content_range
+    assert answer.headers["Content-Length"] == str(len(body))
+
+
+async def test_conditions(http):
+    await put(http, "f", b"first")
+    answer = await http.get(f"{FOLDER}/f")
+    etag, modified = answer.headers["ETag"], answer.headers["Last-Modified"]
+    old = "Sat, 01 Jan 2000 00:00:00 GMT"
+    part = {"Range": "bytes=0-0"}
+    for headers, status in (
+        ({"If-None-Match": etag}, 304),
+        ({"If-None-Match": "*"}, 304),
+        ({"If-None-Match": '"other"'}, 200),
+        ({"If-None-Match": '"other"', "If-Modified-Since": modified}, 200),
+        ({"If-Modified-Since": modified}, 304),
+        ({"If-Modified-Since": old}, 200),
+        ({"If-Match": etag}, 200),
+        ({"If-Match": '"other"'}, 412),
+        ({"If-Unmodified-Since": modified}, 200),
+        ({"If-Unmodified-Since": old}, 412),
+        ({"If-Range": etag, **part}, 206),
+        ({"If-Range": modified, **part}, 206),
+        ({"If-Range": '"other"', **part}, 200),
+        ({"If-Range": old, **part}, 200),
+    ):
+        answer = await http.get(f"{FOLDER}/f", headers=headers)
+        assert answer.status == status, headers
+        assert await answer.read() == {200: b"first", 206: b"f"}.get(status, b"")
+    await put(http, "f", b"other")
+    answer = await http.get(f"{FOLDER}/f", headers={"If-None-Match": etag})
+    assert (answer.status, await answer.read()) == (200, b"other")
+
+
+@pytest.mark.parametrize(
+    ("header", "size", "part"),
+    [
+        ("", 10, None),
+        ("bytes=0-0", 1, (0, 1)),
+        ("BYTES=0-0 ", 1, (0, 1)),
+        ("bytes=0-", 0, (0, 0)),
+        ("bytes=-5", 0, (0, 0)),
+        ("bytes=3-3", 3, (3, 0)),
+        ("bytes=" + "9" * 30 + "-", 3, None),
+        ("bytes=\u0661-", 3, None),
+    ],
+)
+def test_byte_range(header, size, part):
+    assert byte_range(header, size) == part
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("MLmodel", "text/plain"),
+        ("conda.yaml", "text/plain"),
+        ("A.JSON", "text/plain"),
+        ("a.png", "image/png"),
+        ("a.webp", "image/webp"),
+        ("a.pdf", "application/pdf"),
+        ("a.html", "application/octet-stream"),
+        ("a.HTM", "application/octet-stream"),
+        ("a.xhtml", "application/octet-stream"),
+        ("a.svg", "application/octet-stream"),
+        ("a.svgz", "application/octet-stream"),
+        ("a.xml", "application/octet-stream"),
+        ("a.js", "application/octet-stream"),
+        ("a.mjs", "application/octet-stream"),
+        ("a.css", "application/octet-stream"),
+        ("a.swf", "application/octet-stream"),
+        ("data.tar.gz", "application/gzip"),
+        ("model.pkl", "application/octet-stream"),
+        ("no-suffix", "application/octet-stream"),
+        ("png", "image/png"),
+    ],
+)
+def test_no_content_type_can_run_scripts(name, kind):
+    assert content_type(name) == kind
+
+
+@pytest.mark.parametrize(
+    ("name", "header"),
+    [
+        ("a.txt", "attachment; filename=a.txt"),
+        ("a b.txt", "attachment; filename=\"a b.txt\"; filename*=UTF-8''a%20b.txt"),
+        ('a"b.txt', "attachment; filename=\"a_b.txt\"; filename*=UTF-8''a%22b.txt"),
+        ("日本", "attachment; filename=\"artifact\"; filename*=UTF-8''%E6%97%A5%E6%9C%AC"),
+        ("100%.txt", "attachment; filename=\"100_.txt\"; filename*=UTF-8''100%25.txt"),
+    ],
+)
+def test_attachment_names(name, header):
+    assert attachment(name) == header
+
+
+@pytest.mark.parametrize("step", ["create", "complete", "abort"])
+async def test_multipart_uploads_fall_back(http, step):
+    answer = await http.post(f"/api/2.0/mlflow-artifacts/mpu/{step}/0/{RUN}/artifacts/f", json={"path": "f"})
+    status, code, message = await refusal(answer)
+    assert (status, code) == (501, "NOT_IMPLEMENTED")
+    assert message.startswith("Multipart upload is not supported for the current artifact repository")
+    answer = await http.get(f"/api/2.0/mlflow-artifacts/presigned/0/{RUN}/artifacts/f")
+    assert (await refusal(answer))[:2] == (501, "NOT_IMPLEMENTED")
+
+
+async def test_a_file_cut_short_under_a_download_breaks_the_connection(http, root, monkeypatch):
+    await put(http, "f", zeros(4))
+
+    def short(_file, start, count):
+        return bytes(count) if start < 2_000_000 else b""
+
+    monkeypatch.setattr("tracklog_artifacts.local._read_at", short)
+    async with connection(http) as (reader, writer):
+        writer.write(request_bytes("GET", f"{FOLDER}/f").replace(b"Connection: close\r\n", b""))
+        async with asyncio.timeout(5):
+            answer = await reader.read()
+    assert b"Content-Length: 4194304" in answer
+    assert 2_000_000 < len(answer) < 4_000_000
+
+
+async def test_a_client_that_hangs_up_in_a_download_is_no_error(root):
+    ended = asyncio.Event()
+
+    @web.middleware
+    async def watch(request, handler):
+        try:
+            return await handler(request)
+        finally:
+            if request.method == "GET":
+                ended.set()
+
+    app = application(root)
+    app.middlewares.insert(0, watch)
+    async with TestClient(TestServer(app)) as http:
+        await put(http, "f", zeros(20))
+        async with connection(http) as (reader, writer):
+            writer.write(request_bytes("GET", f"{FOLDER}/f"))
+            await reader.readexactly(100_000)
+            writer.transport.abort()
+        async with asyncio.timeout(10):
+            await ended.wait()
+        assert app[ESCAPED] == []
+
+
+def measure_memory() -> None:
+    """Print how many bytes this process grew while 256 MiB went up and down through its own server."""
+    asyncio.run(_measure_memory(256))
+
+
+async def _measure_memory(mebibytes):
+    process, block, peak = psutil.Process(), os.urandom(2**20), 0
+
+    def sample():
+        nonlocal peak
+        peak = max(peak, process.memory_info().rss)
+
+    async def body(count):
+        for _ in range(count):
+            yield block
+            sample()
+
+    with tempfile.TemporaryDirectory() as folder:
+        async with TestClient(TestServer(application(Path(folder)))) as http:
+            await put(http, "warm", body(4))
+            before = process.memory_info().rss
+            await put(http, "big", body(mebibytes))
+            size = 0
+            async for piece in (await http.get(f"{FOLDER}/big")).content.iter_any():
+                size += len(piece)
+                sample()
+            assert size == mebibytes * 2**20
+    print(peak - before)
+
+
+def test_big_files_stream_in_bounded_memory():
+    program = "from tests.conformance.test_artifact_http import measure_memory; measure_memory()"
+    done = subprocess.run([sys.executable, "-c", program], cwd=REPOSITORY, capture_output=True, timeout=120)
+    assert done.returncode == 0, done.stderr.decode()
+    assert int(done.stdout) < 64 * 2**20
+
+
+class TestMlflowClient:
+    """MLflow's own client, unmodified, against these routes. Only here is it imported: that takes seconds."""
+
+    @pytest.fixture(autouse=True)
+    def quiet(self, monkeypatch):
+        monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+        monkeypatch.setenv("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+        monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+
+    def repository(self, tracking_uri):
+        from mlflow.store.artifact.mlflow_artifacts_repo import (  # noqa: PLC0415 - see above
+            MlflowArtifactsRepository,
+        )
+
+        return MlflowArtifactsRepository(ROOTS[RUN], tracking_uri=tracking_uri)
+
+    @pytest.fixture
+    def local_files(self, tmp_path):
+        folder = tmp_path / "local"
+        (folder / "s" / "t").mkdir(parents=True)
+        for name, content in (
+            ("1.txt", b"one"),
+            ("empty", b""),
+            ("s/a b+é.bin", b"\x00" * 300_000),
+            ("s/t/2.txt", b"2"),
+        ):
+            (folder / name).write_bytes(content)
+        return folder
+
+    async def test_a_run_of_artifact_calls(self, http, local_files, tmp_path):
+        await asyncio.to_thread(
+            self.use_artifacts, str(http.make_url("")).rstrip("/"), local_files, tmp_path / "down"
+        )
+
+    def use_artifacts(self, tracking_uri, local_files, down):
+        import mlflow.artifacts  # noqa: PLC0415 - see above
+        from mlflow.exceptions import MlflowException  # noqa: PLC0415 - see above
+
+        down.mkdir()
+        repository = self.repository(tracking_uri)
+        repository.log_artifact(str(local_files / "1.txt"))
+        repository.log_artifacts(str(local_files), "arts")
+        assert [(f.path, f.is_dir, f.file_size) for f in repository.list_artifacts()] == [
+            ("1.txt", False, 3),
+            ("arts", True, None),
+        ]
+        assert [f.path for f in repository.list_artifacts("arts/s")] == ["arts/s/a b+é.bin", "arts/s/t"]
+        assert repository.list_artifacts("1.txt") == repository.list_artifacts("no") == []
+        found = mlflow.artifacts.list_artifacts(ROOTS[RUN] + "/arts", tracking_uri=tracking_uri)
+        assert [f.path for f in found] == ["arts/1.txt", "arts/empty", "arts/s"]
+        local = mlflow.artifacts.download_artifacts(
+            ROOTS[RUN] + "/arts", dst_path=str(down), tracking_uri=tracking_uri
+        )
+        for name in ("1.txt", "empty", "s/a b+é.bin", "s/t/2.txt"):
+            assert (Path(local) / name).read_bytes() == (local_files / name).read_bytes()
+        with pytest.raises(MlflowException, match="No such artifact"):
+            repository.download_artifacts("no/such.txt", str(down))
+        repository.delete_artifacts("arts/s")
+        assert [f.path for f in repository.list_artifacts("arts")] == ["arts/1.txt", "arts/empty"]
+        repository.delete_artifacts()
+        assert repository.list_artifacts() == []
+
+    async def test_multipart_is_asked_for_and_done_without(
+        self, http, root, local_files, tmp_path, monkeypatch
+    ):
+        monkeypatch.setenv("MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD", "true")
+        monkeypatch.setenv("MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD", "true")
+        monkeypatch.setenv("MLFLOW_MULTIPART_UPLOAD_MINIMUM_FILE_SIZE", "1")
+        monkeypatch.setenv("MLFLOW_MULTIPART_UPLOAD_CHUNK_SIZE", str(5 * 2**20))
+        await asyncio.to_thread(self.use_multipart, str(http.make_url("")).rstrip("/"), local_files, tmp_path)
+        assert stored(root) == [f"0/{RUN}/artifacts/1.txt"]
+        assert http.app[REFUSED] == [
+            ("POST", f"mpu/create/0/{RUN}/artifacts"),
+            ("GET", f"presigned/0/{RUN}/artifacts/1.txt"),
+        ]
+
+    def use_multipart(self, tracking_uri, local_files, down):
+        repository = self.repository(tracking_uri)
+        repository.log_artifact(str(local_files / "1.txt"))
+        assert Path(repository.download_artifacts("1.txt", str(down))).read_bytes() == b"one"

@@ -1,0 +1,132 @@
+"""Settings: one declaration gives options, environment variables, defaults and help."""
+
+from pathlib import Path
+
+import pytest
+
+from tracklog_server import cli
+from tracklog_server.problems import StartError
+from tracklog_server.settings import OPTIONS, Settings, environment_name, load, option_name
+
+NOTHING: dict[str, str | None] = {}
+
+
+def test_defaults_are_those_of_the_issue():
+    assert load(NOTHING, {}) == Settings(
+        host="127.0.0.1",
+        port=5000,
+        data_dir=Path("tracklog-data").absolute(),
+        database_url=None,
+        artifact_root=None,
+        workers=1,
+        quotas="default",
+        allowed_hosts=(),
+    )
+
+
+def test_an_option_wins_over_its_environment_variable_and_that_over_the_default():
+    environment = {"TRACKLOG_PORT": "6000", "TRACKLOG_WORKERS": "3"}
+    settings = load({"port": "7000"}, environment)
+    assert (settings.port, settings.workers, settings.quotas) == (7000, 3, "default")
+
+
+def test_every_problem_is_told_at_once():
+    arguments = {
+        "host": "0.0.0.0",
+        "artifact_root": "s3://bucket/x",
+        "quotas": "some",
+        "allowed_hosts": "a/b",
+    }
+    environment = {"TRACKLOG_PORT": "65536", "TRACKLOG_WORKERS": "0", "TRACKLOG_DATABASE_URL": "mysql://h/d"}
+    with pytest.raises(StartError) as caught:
+        load(arguments, environment)
+    told = str(caught.value)
+    for words in (
+        "--host '0.0.0.0' is not a loopback address",
+        "--artifact-root must be a directory",
+        "--quotas must be default or databricks, not 'some'",
+        "--allowed-hosts must be host names",
+        "TRACKLOG_PORT must be a whole number from 0 to 65535, not '65536'",
+        "TRACKLOG_WORKERS must be a whole number from 1 to 64, not '0'",
+        "TRACKLOG_DATABASE_URL must be postgresql://",
+    ):
+        assert words in told
+    assert len(told.splitlines()) == 1 + 7
+
+
+def test_an_unknown_setting_in_the_environment_is_refused_with_the_known_ones():
+    with pytest.raises(
+        StartError, match=r"^TRACKLOG_DATADIR is not a setting of tracklog; it knows"
+    ) as caught:
+        load(NOTHING, {"TRACKLOG_DATADIR": "/srv", "TRACKLOGX": "", "PATH": "/bin"})
+    for name in OPTIONS:
+        assert environment_name(name) in str(caught.value)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.9.1", "localhost", "::1", "[::1]"])
+def test_loopback_hosts_are_taken(host):
+    assert load({"host": host}, {}).host == {"localhost": "127.0.0.1", "[::1]": "::1"}.get(host, host)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "example.org", "", "127.0.0.1:80"])
+def test_other_hosts_are_refused(host):
+    with pytest.raises(StartError, match="not a loopback address"):
+        load({"host": host}, {})
+
+
+@pytest.mark.parametrize("text", ["mysql://u:secret@h/d", "postgresql://u:secret@h:port/d", "u:secret@h"])
+def test_a_wrong_database_url_is_never_repeated(text):
+    with pytest.raises(StartError) as caught:
+        load({"database_url": text}, {})
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "directory"),
+    [("/srv/a b", "/srv/a b"), ("file:///srv/a%20b", "/srv/a b"), ("file://localhost/srv", "/srv")],
+)
+def test_an_artifact_root_is_a_directory_or_a_file_url(text, directory):
+    assert load({"artifact_root": text}, {}).artifact_dir == Path(directory)
+
+
+def test_artifacts_are_in_the_data_directory_unless_said_otherwise():
+    assert load({"data_dir": "/srv/t"}, {}).artifact_dir == Path("/srv/t/artifacts")
+
+
+def test_allowed_hosts_are_a_list_of_lower_case_names():
+    assert load({"allowed_hosts": "Tracking.Example.org, lab,"}, {}).allowed_hosts == (
+        "tracking.example.org",
+        "lab",
+    )
+
+
+def test_help_explains_every_option_with_its_default_and_variable(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "10000")
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["server", "--help"])
+    assert caught.value.code == 0
+    told = " ".join(capsys.readouterr().out.split())
+    for name, option in OPTIONS.items():
+        default = option.default_words or option.default
+        explained = f"{option.help} (default: {default}; environment: {environment_name(name)})"
+        assert f"{option_name(name)} {option.metavar} {explained}" in told
+
+
+def test_rebuild_takes_only_where_the_log_is():
+    parser = cli.command_line()
+    parsed = vars(parser.parse_args(["rebuild", "--data-dir", "d", "--database-url", "u"]))
+    assert parsed == {"command": "rebuild", "data_dir": "d", "database_url": "u"}
+
+
+def test_version_names_the_version(capsys):
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["--version"])
+    assert caught.value.code == 0
+    assert capsys.readouterr().out.startswith("tracklog 0.")
+
+
+def test_a_wrong_setting_ends_with_one_line_and_exit_code_1(capsys):
+    assert cli.main(["server", "--port", "none"]) == 1
+    assert capsys.readouterr().err == (
+        "tracklog: --port must be a whole number from 0 to 65535, not 'none'\n"
+    )
