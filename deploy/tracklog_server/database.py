@@ -1,11 +1,13 @@
 """Connections to PostgreSQL, and what its errors mean to a client."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import asyncpg
 
 from tracklog_contract.errors import Busy, TracklogError, Unavailable
 
+NO_SETTINGS: Final[Mapping[str, str]] = {}
 CONNECT_TIMEOUT_S: Final = 5.0
 COMMAND_TIMEOUT_S: Final = 60.0
 # SQLSTATE classes that say "not now": connection, rolled back, resources, operator, system.
@@ -14,10 +16,13 @@ _TOO_MANY_CONNECTIONS: Final = "53300"
 _READ_ONLY: Final = "25006"  # a replica answers: the primary moved
 
 
-def open_pool(dsn: str, name: str, *, schema: str, connections_max: int) -> Any:
+def open_pool(
+    dsn: str, name: str, *, schema: str, connections_max: int, settings: Mapping[str, str] = NO_SETTINGS
+) -> Any:
     """A pool that connects when first needed, so a server can say "not now" while its database is away.
 
-    `name` is what the database shows the connections by; their unqualified names are those of `schema`.
+    `name` is what the database shows the connections by; their unqualified names are those of `schema`, and
+    `settings` are more of PostgreSQL's.
     Connecting raises ConnectionError, whatever the system's own error was.
     """
     return asyncpg.create_pool(
@@ -27,7 +32,12 @@ def open_pool(dsn: str, name: str, *, schema: str, connections_max: int) -> Any:
         command_timeout=COMMAND_TIMEOUT_S,
         timeout=CONNECT_TIMEOUT_S,
         connect=_connect,
-        server_settings={"application_name": f"tracklog {name}", "search_path": schema, "jit": "off"},
+        server_settings={
+            "application_name": f"tracklog {name}",
+            "search_path": schema,
+            "jit": "off",
+            **settings,
+        },
     )
 
 

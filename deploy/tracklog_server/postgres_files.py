@@ -98,6 +98,9 @@ def initialise(data: Path, user: PostgresUser, folder: Path) -> None:
     command += [
         "--encoding=UTF8",
         "--locale=C",
+        # Upper and lower case as Unicode has it, without needing a locale of the system's.
+        "--locale-provider=builtin",
+        "--builtin-locale=C.UTF-8",
         "--auth=peer",
         "--set=timezone=UTC",
         "--set=log_timezone=UTC",

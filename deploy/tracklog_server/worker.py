@@ -26,6 +26,8 @@ from tracklog_server.request_log import RequestLog
 from tracklog_server.task import Task
 from tracklog_server.traffic import Traffic
 
+# A search is planned for its own values, and is over before parallel workers would have started.
+SEARCH_SETTINGS: Final = {"plan_cache_mode": "force_custom_plan", "max_parallel_workers_per_gather": "0"}
 PREFIXES: Final = ("/api", "/ajax-api")
 DRAIN_S: Final = 9.0
 # For answers that are written by then, but not yet taken by their clients.
@@ -48,7 +50,13 @@ async def run(task: Task, stop: asyncio.Event) -> None:
         open_pool(
             task.dsn, "ingest", schema="tracklog_log", connections_max=INGEST_CONNECTIONS_MAX
         ) as writing,
-        open_pool(task.dsn, "queries", schema=LIVE, connections_max=QUERY_CONNECTIONS_MAX) as reading,
+        open_pool(
+            task.dsn,
+            "queries",
+            schema=LIVE,
+            connections_max=QUERY_CONNECTIONS_MAX,
+            settings=SEARCH_SETTINGS,
+        ) as reading,
     ):
         queries = Queries(reading, task.dsn)
         ingest = _ingest(writing, queries, task)

@@ -17,6 +17,7 @@ import structlog
 from tracklog_contract import codec
 from tracklog_contract.errors import Busy, Rejected, TracklogError, Unavailable
 from tracklog_contract.limits import Quotas
+from tracklog_ingest.points_only import append_points, only_points
 from tracklog_ingest.state import SQL, State, Wants, load, save
 
 log = structlog.get_logger()
@@ -184,8 +185,15 @@ class Appender:
             log.warning("append_failed", commands=len(group), reason=str(error) or type(error).__name__)
 
     async def _append(self, group: Sequence[Waiting]) -> None:
+        commands = [waiting.command for waiting in group]
+        answers: list[Any] = [None] * len(group)
         async with asyncio.timeout(self._config.append_timeout_s):
-            answers, position = await self._transact(await self._connected(), group)
+            connection = await self._connected()
+            position = None
+            if only_points(commands):
+                position = await append_points(connection, commands, self._quotas)
+            if position is None:
+                answers, position = await self._transact(connection, commands)
         if position is not None:
             self._unfolded.append((position, time.monotonic()))
         for waiting, answer in zip(group, answers, strict=True):
@@ -197,17 +205,18 @@ class Appender:
             self._connection = None
         if self._connection is None:
             self._connection = await self._pool.acquire()
+            await self._connection.execute(SQL["plan_by_key"])
         return self._connection
 
-    async def _transact(self, connection: Any, group: Sequence[Waiting]) -> tuple[list[Any], int | None]:
-        """The group's answers and the last position appended, or None when nothing was."""
+    async def _transact(self, connection: Any, commands: Sequence[Command]) -> tuple[list[Any], int | None]:
+        """The commands' answers and the last position appended, or None when nothing was."""
         wants = Wants()
-        for waiting in group:
-            waiting.command.wants(wants)
+        for command in commands:
+            command.wants(wants)
         await connection.execute(SQL["lock_head"])
         try:
             state = await load(connection, wants, self._quotas)
-            answers = [_decide(waiting.command, state) for waiting in group]
+            answers = [_decide(command, state) for command in commands]
             if not state.entries:
                 await connection.execute("rollback")
                 return answers, None

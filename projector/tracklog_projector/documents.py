@@ -12,6 +12,7 @@ from tracklog_contract.sqlfiles import statements
 
 SQL = statements("tracklog_projector")
 RUNS_AT_ONCE: Final = 200
+BEFORE_ALL_RUNS: Final = uuid.UUID(int=0)
 
 
 @dataclass
@@ -84,21 +85,27 @@ def document(view: RunView) -> str:
     return msgspec.json.encode(view.answer(model_inputs=False)).decode()
 
 
-async def write(connection: Any, run_ids: Sequence[uuid.UUID] | None) -> bool:
-    """Write documents that are missing: of these runs, or (None) of the next RUNS_AT_ONCE of any.
+async def write(connection: Any, run_ids: Sequence[uuid.UUID]) -> None:
+    """Write those of these runs' documents that are missing.
 
     Inside the caller's turn at the views, so that what is rendered is still true when it is written.
-    Returns: False when there was nothing to write.
     """
-    rows = await connection.fetch(SQL["undocumented_runs"], run_ids, RUNS_AT_ONCE)
+    rows = await connection.fetch(SQL["undocumented_runs"], run_ids)
     missing = [row["run_id"] for row in rows]
     if not missing:
-        return False
+        return
     views = await load_runs(connection, missing)
     await connection.execute(
         SQL["insert_documents"], list(views), [document(view) for view in views.values()]
     )
-    return True
+
+
+async def write_next(connection: Any, after: uuid.UUID) -> uuid.UUID | None:
+    """As `write`, for the next RUNS_AT_ONCE runs of all, by id; the last of them, None when there are no more."""
+    rows = await connection.fetch(SQL["runs_after"], after, RUNS_AT_ONCE)
+    run_ids = [row["run_id"] for row in rows]
+    await write(connection, run_ids)
+    return run_ids[-1] if len(run_ids) == RUNS_AT_ONCE else None
 
 
 async def documents_of(connection: Any, run_ids: Sequence[uuid.UUID]) -> list[str]:

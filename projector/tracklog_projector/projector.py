@@ -101,7 +101,7 @@ class Projector:
         self._woken = asyncio.Event()
         self._undocumented: dict[uuid.UUID, float] = {}
         self._uncompacted: dict[uuid.UUID, float] = {}
-        self._sweep = True
+        self._sweep: uuid.UUID | None = documents.BEFORE_ALL_RUNS
         self._dead_bytes = 0
         self._metric_rows = 0
 
@@ -130,7 +130,8 @@ class Projector:
             self._undocumented.pop(run_id, None)
             self._uncompacted.pop(run_id, None)
             self._undocumented[run_id] = self._uncompacted[run_id] = now
-        self._sweep |= fold.sweep
+        if fold.sweep:
+            self._sweep = documents.BEFORE_ALL_RUNS
         self._metric_rows += fold.metric_rows
 
     async def tidy_forever(self) -> None:
@@ -139,21 +140,30 @@ class Projector:
         for row in rows:
             self._uncompacted.setdefault(row["run_id"], 0.0)
         while True:
-            if self._sweep:
-                self._sweep = await self._document(None)
-            worked = await self._document_quiet_runs()
+            worked = await self._sweep_documents()
+            worked |= await self._document_quiet_runs()
             worked |= await self._compact_runs()
             await self._vacuum()
-            await asyncio.sleep(0.05 if worked or self._sweep else 0.5)
+            await asyncio.sleep(0.05 if worked else 0.5)
 
     async def _document_quiet_runs(self) -> bool:
         quiet = _take_quiet(self._undocumented, QUIET_S, documents.RUNS_AT_ONCE)
-        return bool(quiet) and await self._document(quiet)
+        if quiet:
+            async with views_turn(self._chores):
+                await documents.write(self._chores, quiet)
+        return bool(quiet)
 
-    async def _document(self, run_ids: list[uuid.UUID] | None) -> bool:
-        """Render some documents that are missing, of these runs or of any; False when none was."""
+    async def _sweep_documents(self) -> bool:
+        """Go on looking through all runs for those that lack their document; False when that is done."""
+        # A fold may ask for another sweep meanwhile.
+        after, self._sweep = self._sweep, None
+        if after is None:
+            return False
         async with views_turn(self._chores):
-            return await documents.write(self._chores, run_ids)
+            last = await documents.write_next(self._chores, after)
+        if self._sweep is None:
+            self._sweep = last
+        return True
 
     async def _compact_runs(self) -> bool:
         """Merge full levels of runs being written, and the newest batches of those that fell quiet."""

@@ -1,6 +1,7 @@
 """Rebuilds the views from the log beside the live ones, and switches over once it has caught up."""
 
 import time
+import uuid
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -28,6 +29,9 @@ async def rebuild(dsn: str, report: Callable[[str], None]) -> None:
         await admin.execute(f"drop schema if exists {OLD} cascade")
         await create_views(admin, NEXT)
         position = await _catch_up(builder, report)
+        after: uuid.UUID | None = documents.BEFORE_ALL_RUNS
+        while after is not None:
+            after = await documents.write_next(builder, after)
         await _switch(admin, builder, position)
         await admin.execute(f"drop schema if exists {OLD} cascade")
         report(f"rebuilt the views up to entry {await admin.fetchval(SQL['own_checkpoint'])}.")
@@ -56,8 +60,6 @@ async def _switch(admin: Any, builder: Any, position: int) -> None:
         fold: Any = ...
         while fold is not None:
             position, fold = await fold_next(builder, position, turn=None)
-        while await documents.write(builder, None):
-            pass
         if await admin.fetchval("select to_regnamespace($1) is not null", LIVE):
             await admin.execute(f"alter schema {LIVE} rename to {OLD}")
         await admin.execute(f"alter schema {NEXT} rename to {LIVE}")

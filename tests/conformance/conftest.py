@@ -53,7 +53,7 @@ def api(tracking_server: Server) -> Iterator[Api]:
 @pytest.fixture
 def new_name(request: pytest.FixtureRequest) -> Callable[[], str]:
     """Gives names that nothing else on the server has."""
-    return lambda: f"{request.node.name} {next(_numbers)}"
+    return lambda: f"{request.function.__name__} {next(_numbers)}"
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Metric points come back exactly: every integer and double, once each, in MLflow's order, the right one last."""
+"""Metric points come back exactly: every integer and double, once each, in MLflow's order."""
 
 import math
 import random
@@ -7,7 +7,7 @@ import struct
 import pytest
 from mlflow.entities import Metric
 
-from tests.conformance.refusals import INVALID, refused_with
+from tests.conformance.refusals import INVALID
 
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 DOUBLES = [
