@@ -114,7 +114,8 @@ class EmbeddedPostgres:
             stderr=subprocess.STDOUT,
             start_new_session=True,
             # Safe here: the parent process has one thread.
-            preexec_fn=lambda: signal_on_parent_death(signal.SIGINT, parent),  # noqa: PLW1509
+            # At once: a shutdown in order may take long on a busy disk, and recovery loses nothing.
+            preexec_fn=lambda: signal_on_parent_death(signal.SIGQUIT, parent),  # noqa: PLW1509
             **self._user.process_options(),
         )
 

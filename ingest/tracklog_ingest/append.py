@@ -5,6 +5,7 @@ its commit. So decisions are made on settled data, positions have no gaps, and t
 """
 
 import asyncio
+import contextlib
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -130,8 +131,7 @@ class Appender:
         try:
             await self._run()
         finally:
-            if self._connection is not None:
-                await self._pool.release(self._connection)
+            self._disconnect()
 
     async def _run(self) -> None:
         while True:
@@ -186,46 +186,55 @@ class Appender:
 
     async def _append(self, group: Sequence[Waiting]) -> None:
         commands = [waiting.command for waiting in group]
-        answers: list[Any] = [None] * len(group)
-        async with asyncio.timeout(self._config.append_timeout_s):
-            connection = await self._connected()
-            position = None
-            if only_points(commands):
-                position = await append_points(connection, commands, self._quotas)
-            if position is None:
-                answers, position = await self._transact(connection, commands)
+        try:
+            async with asyncio.timeout(self._config.append_timeout_s):
+                answers, position = await self._answered(await self._connected(), commands)
+        except BaseException:
+            # Whatever state the connection is in: without it, the database rolls back.
+            self._disconnect()
+            raise
         if position is not None:
             self._unfolded.append((position, time.monotonic()))
         for waiting, answer in zip(group, answers, strict=True):
             waiting.settle(answer)
 
     async def _connected(self) -> Any:
-        if self._connection is not None and self._connection.is_closed():
-            await self._pool.release(self._connection)
-            self._connection = None
         if self._connection is None:
             self._connection = await self._pool.acquire()
             await self._connection.execute(SQL["plan_by_key"])
         return self._connection
 
-    async def _transact(self, connection: Any, commands: Sequence[Command]) -> tuple[list[Any], int | None]:
+    def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            # One that was lost has left the pool already, which its proxy tells by this error.
+            with contextlib.suppress(asyncpg.InterfaceError):
+                connection.terminate()
+
+    async def _answered(
+        self, connection: Any, commands: Sequence[Command]
+    ) -> tuple[Sequence[Any], int | None]:
         """The commands' answers and the last position appended, or None when nothing was."""
+        if only_points(commands):
+            position = await append_points(connection, commands, self._quotas)
+            if position is not None:
+                return [None] * len(commands), position
+        return await self._transact(connection, commands)
+
+    async def _transact(self, connection: Any, commands: Sequence[Command]) -> tuple[list[Any], int | None]:
+        """As `_answered`, the general way."""
         wants = Wants()
         for command in commands:
             command.wants(wants)
         await connection.execute(SQL["lock_head"])
-        try:
-            state = await load(connection, wants, self._quotas)
-            answers = [_decide(command, state) for command in commands]
-            if not state.entries:
-                await connection.execute("rollback")
-                return answers, None
-            await save(connection, state)
-            await connection.execute(SQL["append_entries"], *append_arguments(state))
-            await connection.execute("commit")
-        except BaseException:
-            await _roll_back(connection)
-            raise
+        state = await load(connection, wants, self._quotas)
+        answers = [_decide(command, state) for command in commands]
+        if not state.entries:
+            await connection.execute("rollback")
+            return answers, None
+        await save(connection, state)
+        await connection.execute(SQL["append_entries"], *append_arguments(state))
+        await connection.execute("commit")
         return answers, state.position + len(state.entries)
 
 
@@ -242,14 +251,6 @@ def _decide(command: Command, state: State) -> Any:
         return command.admit(state)
     except Rejected as rejection:
         return rejection
-
-
-async def _roll_back(connection: Any) -> None:
-    """End the transaction; a connection that cannot even do that is dropped, and the server rolls back."""
-    try:
-        await asyncio.wait_for(connection.execute("rollback"), timeout=1)
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError, asyncio.CancelledError):
-        connection.terminate()
 
 
 def append_arguments(state: State) -> list[Any]:

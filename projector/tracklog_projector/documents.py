@@ -101,7 +101,7 @@ async def write(connection: Any, run_ids: Sequence[uuid.UUID]) -> None:
 
 
 async def write_next(connection: Any, after: uuid.UUID) -> uuid.UUID | None:
-    """As `write`, for the next RUNS_AT_ONCE runs of all, by id; the last of them, None when there are no more."""
+    """As `write`, for the next RUNS_AT_ONCE runs by id; the last of them, None when there are no more."""
     rows = await connection.fetch(SQL["runs_after"], after, RUNS_AT_ONCE)
     run_ids = [row["run_id"] for row in rows]
     await write(connection, run_ids)

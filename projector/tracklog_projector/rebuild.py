@@ -32,6 +32,7 @@ async def rebuild(dsn: str, report: Callable[[str], None]) -> None:
         after: uuid.UUID | None = documents.BEFORE_ALL_RUNS
         while after is not None:
             after = await documents.write_next(builder, after)
+        await builder.execute(SQL["vacuum_views"])
         await _switch(admin, builder, position)
         await admin.execute(f"drop schema if exists {OLD} cascade")
         report(f"rebuilt the views up to entry {await admin.fetchval(SQL['own_checkpoint'])}.")

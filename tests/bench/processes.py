@@ -2,12 +2,17 @@
 
 import os
 import threading
+import time
 from dataclasses import dataclass, field
 from typing import Self
 
 import psutil
 
 MIB = 2**20
+QUIET_TIMEOUT_S = 60.0
+_QUIET_PERIOD_S = 0.5
+_QUIET_PERIODS = 3
+_QUIET_SHARE = 0.15  # of one core
 _COMMAND_CHARS = 150
 
 
@@ -60,6 +65,33 @@ def resident_by_process(leader_pid: int) -> dict[int, tuple[str, int]]:
         except (psutil.NoSuchProcess, psutil.ZombieProcess):
             continue
     return resident
+
+
+def await_quiet(leader_pid: int) -> None:
+    """Wait until a server is done with what it does after starting: MLflow's job runners load for seconds.
+
+    Raises: TimeoutError, when it still computes after QUIET_TIMEOUT_S.
+    """
+    deadline = time.perf_counter() + QUIET_TIMEOUT_S
+    quiet_periods, used_s = 0, _cpu_s(leader_pid)
+    while quiet_periods < _QUIET_PERIODS:
+        if time.perf_counter() > deadline:
+            raise TimeoutError(f"the server still computes {QUIET_TIMEOUT_S:.0f} s after its start")
+        time.sleep(_QUIET_PERIOD_S)
+        before_s, used_s = used_s, _cpu_s(leader_pid)
+        quiet_periods = quiet_periods + 1 if used_s - before_s < _QUIET_SHARE * _QUIET_PERIOD_S else 0
+
+
+def _cpu_s(leader_pid: int) -> float:
+    """Processor time that a server's living processes have used."""
+    used_s = 0.0
+    for process in family(leader_pid):
+        try:
+            times = process.cpu_times()
+        except (psutil.NoSuchProcess, psutil.ZombieProcess):
+            continue
+        used_s += times.user + times.system
+    return used_s
 
 
 @dataclass

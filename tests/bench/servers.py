@@ -17,7 +17,7 @@ from typing import Literal
 
 import psutil
 
-from tests.bench.processes import family
+from tests.bench.processes import await_quiet, family
 
 ServerName = Literal["mlflow", "tracklog"]
 
@@ -93,8 +93,9 @@ def running(name: ServerName, data_dir: Path) -> Iterator[Server]:
 
 @contextmanager
 def fresh(name: ServerName, base_dir: Path) -> Iterator[Server]:
-    """The server on a new directory."""
+    """The server on a new directory, come to rest after its start, so that all of the machine is its own."""
     with data_directory(base_dir) as data_dir, running(name, data_dir) as server:
+        await_quiet(server.pid)
         yield server
 
 

@@ -19,7 +19,7 @@ class Settings:
     search_runs: int = 20_000
     search_seconds: float = 4.0  # how long one query is repeated, at most
     history_points: int = 100_000
-    idle_s: float = 12.0  # from the first answer to the idle memory reading
+    idle_s: float = 3.0  # at rest before the idle memory reading
     disk_points: int = 5_000_000
     disk_settle_s: float = 90.0  # the longest wait for compaction
     endurance_points: int = 50_000_000
@@ -34,7 +34,7 @@ def quick(base_dir: Path) -> Settings:
         search_runs=1_000,
         search_seconds=0.5,
         history_points=100_000,
-        idle_s=2.0,
+        idle_s=1.0,
         disk_points=400_000,
         disk_settle_s=20.0,
         endurance_points=2_000_000,

@@ -68,6 +68,21 @@ def application(root, config=None):
     return app
 
 
+class Server(TestServer):
+    """aiohttp's test server with its production default: a handler outlives its client."""
+
+    handler_cancellation = False
+
+    async def _make_runner(self, **kwargs):
+        return await super()._make_runner(**{**kwargs, "handler_cancellation": self.handler_cancellation})
+
+
+class CancellingServer(Server):
+    """A server that cancels the handler of a client that hangs up, as all servers do when they stop."""
+
+    handler_cancellation = True
+
+
 @pytest.fixture
 def root(tmp_path):
     return tmp_path / "store"
@@ -75,7 +90,7 @@ def root(tmp_path):
 
 @pytest.fixture
 async def http(root):
-    async with TestClient(TestServer(application(root))) as client:
+    async with TestClient(Server(application(root))) as client:
         yield client
 
 
@@ -376,24 +391,24 @@ async def test_an_encoded_upload_is_refused(http, root):
     assert stored(root) == []
 
 
-@pytest.mark.parametrize(
-    "head",
-    ["Content-Length: 1000000", "Transfer-Encoding: chunked"],
-)
-async def test_an_upload_that_breaks_off_leaves_nothing(http, root, head):
-    await put(http, "f", b"before")
+@pytest.mark.parametrize("head", ["Content-Length: 1000000", "Transfer-Encoding: chunked"])
+@pytest.mark.parametrize("server", [Server, CancellingServer])
+async def test_an_upload_that_breaks_off_leaves_nothing(root, server, head):
     part = b"x" * 300_000
     body = part if "Length" in head else b"%x\r\n" % len(part) + part + b"\r\n"
-    for name in ("f", "new/g"):
-        async with connection(http) as (_, writer):
-            writer.write(f"PUT {FOLDER}/{name} HTTP/1.1\r\nHost: h\r\n{head}\r\n\r\n".encode() + body)
-            await writer.drain()
-            await until(lambda: any((root / files.INCOMING).iterdir()))
-        await until(lambda: not any((root / files.INCOMING).iterdir()))
-    await until(lambda: len(http.app[REFUSED]) == 2)
-    assert http.app[ESCAPED] == []
-    assert stored(root) == [f"0/{RUN}/artifacts/f"]
-    assert await (await http.get(f"{FOLDER}/f")).read() == b"before"
+    async with TestClient(server(application(root))) as http:
+        await put(http, "f", b"before")
+        for name in ("f", "new/g"):
+            async with connection(http) as (_, writer):
+                writer.write(f"PUT {FOLDER}/{name} HTTP/1.1\r\nHost: h\r\n{head}\r\n\r\n".encode() + body)
+                await writer.drain()
+                await until(lambda: any((root / files.INCOMING).iterdir()))
+            await until(lambda: not any((root / files.INCOMING).iterdir()))
+        if server is Server:
+            await until(lambda: len(http.app[REFUSED]) == 2)
+        assert http.app[ESCAPED] == []
+        assert stored(root) == [f"0/{RUN}/artifacts/f"]
+        assert await (await http.get(f"{FOLDER}/f")).read() == b"before"
 
 
 async def until(condition):
@@ -404,7 +419,7 @@ async def until(condition):
 
 async def test_too_many_uploads_are_told_to_come_back(root):
     config = ArtifactConfig(uploads_max=2)
-    async with TestClient(TestServer(application(root, config))) as http, contextlib.AsyncExitStack() as held:
+    async with TestClient(Server(application(root, config))) as http, contextlib.AsyncExitStack() as held:
         head = f"PUT {FOLDER}/%s HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 1\r\n\r\n"
         streams = [await held.enter_async_context(connection(http)) for _ in range(2)]
         for number, (_, writer) in enumerate(streams):
@@ -423,7 +438,7 @@ async def test_too_many_uploads_are_told_to_come_back(root):
 
 async def test_an_upload_that_stands_still_gives_its_place_back(root):
     config = ArtifactConfig(uploads_max=1, upload_stall_timeout_s=0.1)
-    async with TestClient(TestServer(application(root, config))) as http:
+    async with TestClient(Server(application(root, config))) as http:
         async with connection(http) as (reader, writer):
             writer.write(f"PUT {FOLDER}/f HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nx".encode())
             assert (await reader.readline()).startswith(b"HTTP/1.1 400")
@@ -602,7 +617,7 @@ async def test_a_client_that_hangs_up_in_a_download_is_no_error(root):
 
     app = application(root)
     app.middlewares.insert(0, watch)
-    async with TestClient(TestServer(app)) as http:
+    async with TestClient(Server(app)) as http:
         await put(http, "f", zeros(20))
         async with connection(http) as (reader, writer):
             writer.write(request_bytes("GET", f"{FOLDER}/f"))
@@ -631,7 +646,7 @@ async def _measure_memory(mebibytes):
             sample()
 
     with tempfile.TemporaryDirectory() as folder:
-        async with TestClient(TestServer(application(Path(folder)))) as http:
+        async with TestClient(Server(application(Path(folder)))) as http:
             await put(http, "warm", body(4))
             before = process.memory_info().rss
             await put(http, "big", body(mebibytes))

@@ -127,6 +127,7 @@ class StoreContract:
     async def test_a_cancelled_write_leaves_nothing(self, store):
         async def endless():
             while True:
+                await asyncio.sleep(0.01)
                 yield b"x" * CHUNK_BYTES
 
         with pytest.raises(TimeoutError):

@@ -233,7 +233,9 @@ def test_one_of_many_clients_creates_an_experiment(server: Server, worker_pids: 
     with connections(server, worker_pids, WRITERS) as apis:
         for turn in range(10):
             fields = {"name": f"wanted by all {turn}"}
-            answers = at_once(apis, lambda _, api, fields=fields: api.call("POST", "experiments/create", fields))
+            answers = at_once(
+                apis, lambda _, api, fields=fields: api.call("POST", "experiments/create", fields)
+            )
             assert Counter(a.error_code for a in answers) == {"": 1, "RESOURCE_ALREADY_EXISTS": WRITERS - 1}
             (created,) = [a.json["experiment_id"] for a in answers if a.status == 200]
             for api in apis[:2]:

@@ -5,6 +5,7 @@
 -- $8 text[], $9 text[]: workspaces, principals. $10 bytea[]: payloads. All one per entry, in order.
 -- $11 uuid[], $12 bigint[], $13 bigint[]: runs touched, their last positions and points.
 -- $14 bigint[], $15 bigint[]: experiments touched and their last positions. Rows: one, void (the wake-up call).
+-- The conditions with any() follow from the joins; they keep a plan made without statistics to the rows touched.
 with entries as (
     insert into tracklog_log.entry (
         partition, position, experiment_id, run_id, producer_id, producer_seq,
@@ -37,13 +38,16 @@ head as (
 runs as (
     update tracklog_admission.run as run set last_position = touched.position, points = touched.points
     from unnest($11::uuid[], $12::bigint[], $13::bigint[]) as touched (run_id, position, points)
-    where run.partition = 0 and run.run_id = touched.run_id
+    where run.partition = 0 and run.run_id = touched.run_id and run.run_id = any($11::uuid[])
 ),
 
 experiments as (
     update tracklog_admission.experiment as experiment set last_position = touched.position
     from unnest($14::bigint[], $15::bigint[]) as touched (experiment_id, position)
-    where experiment.partition = 0 and experiment.experiment_id = touched.experiment_id
+    where
+        experiment.partition = 0
+        and experiment.experiment_id = touched.experiment_id
+        and experiment.experiment_id = any($14::bigint[])
 )
 
 select pg_notify('tracklog_log', '');

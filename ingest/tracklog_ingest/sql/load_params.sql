@@ -1,5 +1,11 @@
 -- Params already logged. $1 uuid[], $2 text[]: run ids and keys, pairwise. Rows: (run_id, key, value).
-select param.run_id, param.key, param.value
+-- A limit in the subquery makes it a look-up a pair, whatever the planner knows of the table: without statistics it
+-- would rather read the whole partition.
+select wanted.run_id, wanted.key, found.value
 from unnest($1::uuid[], $2::text[]) as wanted (run_id, key)
-inner join tracklog_admission.param as param
-    on param.partition = 0 and param.run_id = wanted.run_id and param.key = wanted.key collate "C";
+cross join lateral (
+    select param.value
+    from tracklog_admission.param as param
+    where param.partition = 0 and param.run_id = wanted.run_id and param.key = wanted.key collate "C"
+    limit 1
+) as found;

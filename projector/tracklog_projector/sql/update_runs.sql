@@ -8,4 +8,4 @@ set
     deleted = coalesce(given.deleted, run.deleted)
 from unnest($1::uuid[], $2::text[], $3::smallint[], $4::bigint[], $5::boolean[])
     as given (run_id, name, status, end_ms, deleted)
-where run.partition = 0 and run.run_id = given.run_id;
+where run.partition = 0 and run.run_id = any($1::uuid[]) and run.run_id = given.run_id;

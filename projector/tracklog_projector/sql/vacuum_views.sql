@@ -1,0 +1,3 @@
+-- Make views that were just filled ready for searches: statistics, and which pages are all visible. Not inside a
+-- transaction. No parameters, no rows.
+vacuum (analyze) experiment, run, param, tag, metric, run_document, run_dataset, chunk, model;
