@@ -63,7 +63,7 @@ async def send(request: web.Request, file: OpenArtifact, name: str) -> web.Strea
             async for piece in file.chunks(start, count):
                 await response.write(piece)
         except TracklogError as error:
-            log.error("artifact_read_failed", name=name, error=error.message)  # noqa: TRY400 - a full disk's trace says no more
+            log.error("artifact_read_failed", name=name, error=error.message)  # noqa: TRY400 - no news in its trace
             # The promised length is out already: only a broken connection says that the rest will not come.
             response.force_close()
     return response

@@ -50,13 +50,14 @@ def directory(root: Path, path: ArtifactPath, *, create: bool = False) -> Iterat
     here = _open_root(root)
     try:
         for name in path:
-            below = _open_below(here, name, create=create)
-            if create:
-                # Also when it was there: whoever made it may not have synced it yet, and we are about to
-                # promise that what we put into it stays.
-                os.fsync(here)
-            os.close(here)
-            here = below
+            above, here = here, _open_below(here, name, create=create)
+            try:
+                if create:
+                    # Also when it was there: whoever made it may not have synced it yet, and we are about to
+                    # promise that what we put into it stays.
+                    os.fsync(above)
+            finally:
+                os.close(above)
         yield here
     finally:
         os.close(here)

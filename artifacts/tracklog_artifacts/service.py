@@ -174,7 +174,7 @@ def _path_to_change(request: web.Request, parse: Callable[[str], ArtifactPath]) 
     name, and what is before it names another file.
     """
     if request.rel_url.raw_query_string or request.rel_url.raw_fragment:
-        raise Rejected(INVALID, "Invalid path: '?' and '#' cannot be part of an artifact's name")
+        raise Rejected(INVALID, "Invalid path: '?' must be sent as %3F, and no artifact's name has a '#'")
     return parse(paths.decoded(_raw_tail(request)))
 
 

@@ -17,6 +17,7 @@ from tracklog_contract.ids import parse_experiment_id
 from tracklog_contract.limits import HISTORY_BULK_MAX, INT64_MAX, INT64_MIN
 from tracklog_contract.protojson import decode_body, decode_query
 from tracklog_contract.shape import Message
+from tracklog_projector.search import ModelDataset, ModelOrder
 from tracklog_projector.series import Points
 from tracklog_projector.service import Queries
 
@@ -175,8 +176,11 @@ class Reads:
         models, token = await self._queries.search_models(
             [parse_experiment_id(text) for text in fields["experiment_ids"]],
             filter=fields["filter"],
-            datasets=fields.get("datasets", []),
-            order_by=fields.get("order_by", []),
+            datasets=[
+                ModelDataset(dataset["dataset_name"], dataset.get("dataset_digest"))
+                for dataset in fields.get("datasets", [])
+            ],
+            order_by=[ModelOrder(**entry) for entry in fields.get("order_by", [])],
             limit=min(limit, MODELS_MAX) if limit > 0 else MODELS_MAX,
             page_token=fields.get("page_token", ""),
         )
