@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
-from tracklog_contract.limits import QUOTAS
+from tracklog_contract.limits import parse_quotas
 from tracklog_server.problems import StartError
 
 ENVIRONMENT_PREFIX: Final = "TRACKLOG_"
@@ -92,8 +92,7 @@ def parse_artifact_root(text: str) -> Path:
 
 
 def _quotas(text: str) -> str:
-    if text not in QUOTAS:
-        raise ValueError(f"must be {' or '.join(QUOTAS)}, not {text!r}")
+    parse_quotas(text)
     return text
 
 
@@ -163,9 +162,10 @@ class Settings:
     quotas: str = field(
         metadata=_option(
             Option(
-                "the limits of a run and an experiment; databricks has its limits exactly, default is the"
-                " same but for 100,000,000 metric points a run",
-                "default|databricks",
+                "the limits of a run and an experiment: default, or databricks, which has its limits exactly"
+                " (default has 100,000,000 metric points a run); single limits may follow, as in"
+                " default,run_params=5000",
+                "PRESET",
                 _quotas,
                 "default",
             )

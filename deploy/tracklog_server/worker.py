@@ -10,7 +10,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from tracklog_artifacts.service import Artifacts
-from tracklog_contract.limits import JSON_BODY_BYTES_MAX, QUOTAS
+from tracklog_contract.limits import JSON_BODY_BYTES_MAX, parse_quotas
 from tracklog_ingest import http as ingest_http
 from tracklog_ingest import models_http
 from tracklog_ingest.service import Ingest, IngestConfig
@@ -76,7 +76,7 @@ async def run(task: Task, stop: asyncio.Event) -> None:
 def _ingest(pool: Any, queries: Queries, task: Task) -> Ingest:
     # A client that changes a deleted model is answered with it all the same.
     read_model = functools.partial(queries.logged_model, allow_deleted=True)
-    config = IngestConfig(quotas=QUOTAS[task.quotas])
+    config = IngestConfig(quotas=parse_quotas(task.quotas))
     return Ingest(pool, config, views=queries.checkpoints, read_model=read_model)
 
 
@@ -85,6 +85,8 @@ def _application(ingest: Ingest, queries: Queries, traffic: Traffic, task: Task)
     writes = (*ingest_http.routes(ingest), *models_http.routes(ingest))
     routes = (*writes, *projector_http.routes(queries), *artifacts.routes())
     application = compose(routes, HostCheck(task.allowed_hosts), traffic)
+    for method, path, handler in artifacts.root_routes():
+        application.router.add_route(method, path, handler)
     application.router.add_get("/health", status.health(ingest.can_append, queries.projector_alive))
     return application
 

@@ -205,22 +205,33 @@ class Queries:
             models = await documents.load_models(connection, [row["model_id"] for row in rows])
         return [model.answer() for model in models], token
 
-    @contextlib.asynccontextmanager
-    async def _caught_up_with_runs(self, run_ids: Sequence[str]) -> AsyncIterator[Any]:
+    def _caught_up_with_runs(self, run_ids: Sequence[str]) -> contextlib.AbstractAsyncContextManager[Any]:
         """A connection, once the views hold the last entry of each of these runs."""
         parsed = [run_id for text in run_ids if (run_id := parse_run_id(text))]
-        async with self._pool.acquire() as connection:
-            position = await connection.fetchval(SQL["runs_position"], parsed)
-            await self.checkpoints.require(position)
-            yield connection
+        return self._caught_up("runs_position", parsed)
+
+    def _caught_up_with_experiments(
+        self, experiment_ids: Sequence[int] | None
+    ) -> contextlib.AbstractAsyncContextManager[Any]:
+        """A connection, once the views hold the last entry of each of these experiments (None: of all)."""
+        return self._caught_up("experiments_position", experiment_ids)
 
     @contextlib.asynccontextmanager
-    async def _caught_up_with_experiments(self, experiment_ids: Sequence[int] | None) -> AsyncIterator[Any]:
-        """A connection, once the views hold the last entry of each of these experiments (None: of all)."""
-        async with self._pool.acquire() as connection:
-            position = await connection.fetchval(SQL["experiments_position"], experiment_ids)
+    async def _caught_up(self, statement: str, ids: Sequence[Any] | None) -> AsyncIterator[Any]:
+        """A connection, once the views are at the position that `statement` gives.
+
+        Whoever waits for the views has no connection meanwhile, so that reads which need not wait have one.
+        """
+        position: int | None = None
+        while True:
+            async with self._pool.acquire() as connection:
+                if position is None:
+                    position = await connection.fetchval(SQL[statement], ids)
+                # Again after a wait: a crash of the database may have taken back what was there.
+                if position <= self.checkpoints.position:
+                    yield connection
+                    return
             await self.checkpoints.require(position)
-            yield connection
 
 
 def _no_run(run_id: str) -> Rejected:

@@ -6,11 +6,11 @@ import signal
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import msgspec
 
@@ -18,6 +18,7 @@ from tests.bench.disk import disk
 from tests.bench.endurance import endurance
 from tests.bench.figures import Outcome
 from tests.bench.footprint import resident, start
+from tests.bench.machine import describe
 from tests.bench.progress import elapsed_s, say
 from tests.bench.reads import history, search
 from tests.bench.report import Results, as_json, table, verdict
@@ -61,6 +62,12 @@ def main() -> int:
     settings = quick(options.base_dir) if options.quick else Settings(options.base_dir)
     signal.signal(signal.SIGTERM, _stop)
     results = Results()
+    machine = describe(options.base_dir)
+    say(
+        "machine: {cores} cores, load {load_average_1min:.1f}, a commit takes {commit_ms:.1f} ms".format(
+            **machine
+        )
+    )
     for measure in MEASURES:
         if measure.name in options.only or (not options.only and _wanted(measure, options.endurance)):
             _measure(
@@ -73,7 +80,7 @@ def main() -> int:
     for failure in results.failures:
         print(f"FAILED: {failure}")
     print(verdict(rows))
-    print(f"Every sample: {_write(results, settings)}")
+    print(f"Every sample: {_write(results, machine, settings)}")
     return 1 if results.failures else 0
 
 
@@ -92,11 +99,11 @@ def _wanted(measure: Measure, with_endurance: bool) -> bool:
     return measure.by_default or (with_endurance and measure.run is endurance)
 
 
-def _write(results: Results, settings: Settings) -> Path:
+def _write(results: Results, machine: Mapping[str, Any], settings: Settings) -> Path:
     RESULTS_DIR.mkdir(exist_ok=True)
     path = RESULTS_DIR / f"bench-{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%SZ}.json"
     told = asdict(settings) | {"base_dir": str(settings.base_dir)}
-    text = msgspec.json.format(msgspec.json.encode(as_json(results, told, elapsed_s())), indent=1)
+    text = msgspec.json.format(msgspec.json.encode(as_json(results, machine, told, elapsed_s())), indent=1)
     path.write_bytes(text + b"\n")
     return path
 

@@ -19,7 +19,7 @@ from tests.bench.writes import REQUESTS_PER_RUN, RUNS_PER_CONNECTION
 def start(name: ServerName, settings: Settings) -> Outcome:
     """Seconds from the command to the first answered request, on a new directory and on one with data."""
     outcome = Outcome()
-    for _ in range(settings.repetitions):
+    for _ in range(settings.start_repetitions):
         with data_directory(settings.base_dir) as data_dir:
             with running(name, data_dir) as server:
                 outcome.add(figures.START_NEW, server.start_s)
@@ -55,7 +55,7 @@ def resident(name: ServerName, settings: Settings) -> Outcome:
             for _ in range(CONNECTIONS)
         ]
         with MemoryWatch(server.pid) as watch:
-            drive(server.port, scripts, 2 * settings.window_s)
+            drive(server.port, scripts, 1.5 * settings.window_s)
         outcome.notes["under load, RSS in bytes by process"] = list(resident_by_process(server.pid).values())
     outcome.add(figures.MEMORY_IDLE, idle.pss / MIB)
     outcome.add(figures.MEMORY_IDLE_RSS, idle.rss / MIB)

@@ -1,14 +1,10 @@
 """The table of all figures with ratios and targets, and the same with every sample as JSON."""
 
-import os
-import platform
 import statistics
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from typing import Any
-
-import psutil
 
 from tests.bench.figures import Figure, Outcome
 from tests.bench.servers import ServerName
@@ -119,10 +115,12 @@ def verdict(rows: list[Row]) -> str:
     return f"{len(judged) - len(missed)} of {len(judged)} targets measured hold. Missed: {'; '.join(missed)}."
 
 
-def as_json(results: Results, settings: Mapping[str, Any], elapsed_s: float) -> dict[str, Any]:
+def as_json(
+    results: Results, machine: Mapping[str, Any], settings: Mapping[str, Any], elapsed_s: float
+) -> dict[str, Any]:
     """The whole run as JSON-ready data."""
     return {
-        "machine": _machine(),
+        "machine": dict(machine),
         "versions": {package: version(package) for package in _PACKAGES},
         "settings": dict(settings),
         "elapsed_s": elapsed_s,
@@ -142,14 +140,4 @@ def as_json(results: Results, settings: Mapping[str, Any], elapsed_s: float) -> 
             for (measure, server), outcome in results.outcomes.items()
         },
         "failures": results.failures,
-    }
-
-
-def _machine() -> dict[str, Any]:
-    return {
-        "cores": os.cpu_count(),
-        "memory_bytes": psutil.virtual_memory().total,
-        "system": platform.platform(),
-        "python": platform.python_version(),
-        "load_average": os.getloadavg(),
     }

@@ -15,9 +15,10 @@ class Settings:
 
     base_dir: Path
     repetitions: int = 3
-    window_s: float = 5.0  # of load, per repetition
+    window_s: float = 4.0  # of load, per repetition
+    start_repetitions: int = 2
     search_runs: int = 20_000
-    search_seconds: float = 4.0  # how long one query is repeated, at most
+    search_seconds: float = 3.0  # how long one query is repeated, at most
     history_points: int = 100_000
     idle_s: float = 3.0  # at rest before the idle memory reading
     disk_points: int = 5_000_000
@@ -31,6 +32,7 @@ def quick(base_dir: Path) -> Settings:
         base_dir,
         repetitions=1,
         window_s=1.0,
+        start_repetitions=1,
         search_runs=1_000,
         search_seconds=0.5,
         history_points=100_000,

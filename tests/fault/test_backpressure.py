@@ -119,9 +119,7 @@ async def test_a_client_that_left_does_not_hold_up_others(database: str) -> None
         await asyncio.wait_for(appender.drain(), 5)
 
 
-async def in_one_group(
-    appender: Appender, gate: Gate, commands: list[Any]
-) -> list[BaseException | Any]:
+async def in_one_group(appender: Appender, gate: Gate, commands: list[Any]) -> list[BaseException | Any]:
     """The outcomes of commands that the appender decides together."""
     first = asyncio.create_task(appender.submit(commands[0]))
     rest = [asyncio.create_task(appender.submit(command)) for command in commands[1:]]
@@ -229,7 +227,9 @@ async def _get_run(session: aiohttp.ClientSession, run_id: str) -> Any:
         return (await answer.json())["run"]
 
 
-async def test_without_a_projector_writers_are_slowed_then_refused_and_nothing_is_lost(server: Server) -> None:
+async def test_without_a_projector_writers_are_slowed_then_refused_and_nothing_is_lost(
+    server: Server,
+) -> None:
     roles = server.pids_by_role()
     (projector,), (worker,) = roles["projector"], roles["worker"]
     with Api(server.url) as api:

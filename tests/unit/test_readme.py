@@ -28,7 +28,9 @@ def test_the_settings_are_those_of_the_server() -> None:
 
 
 def test_the_limits_are_those_of_the_presets() -> None:
-    shown = {row[0].strip("`"): [int(cell.replace(",", "")) for cell in row[1:]] for row in rows_after("limit")}
+    shown = {
+        row[0].strip("`"): [int(cell.replace(",", "")) for cell in row[1:]] for row in rows_after("limit")
+    }
     default, databricks = asdict(QUOTAS["default"]), asdict(QUOTAS["databricks"])
     assert shown == {name: [default[name], databricks[name]] for name in default}
 

@@ -44,7 +44,7 @@ def test_every_problem_is_told_at_once():
     for words in (
         "--host '0.0.0.0' is not a loopback address",
         "--artifact-root must be a directory",
-        "--quotas must be default or databricks, not 'some'",
+        "--quotas must begin with default or databricks, not 'some'",
         "--allowed-hosts must be host names",
         "TRACKLOG_PORT must be a whole number from 0 to 65535, not '65536'",
         "TRACKLOG_WORKERS must be a whole number from 1 to 64, not '0'",
