@@ -4,7 +4,7 @@
       Rejected      your request is wrong: fix it, do not resend   -> 4xx
       Busy          fine, but not now: resend after retry_after_s  -> 503
       Unavailable   outcome unknown: resend; with a producer id and sequence it is stored once -> 503
-      Corrupt       a promise of ours is broken: the process stops -> 500
+      Corrupt       a promise of ours is broken: a fold stops, a request fails -> 500
 
 `Rejected` carries MLflow's `error_code`, since that is what MLflow's clients act on.
 """
@@ -78,4 +78,4 @@ class Unavailable(TracklogError):
 
 
 class Corrupt(TracklogError):
-    """Stored data contradicts itself. The process that meets this stops."""
+    """Stored data contradicts itself. The projector stops at it; a request that meets it fails alone."""

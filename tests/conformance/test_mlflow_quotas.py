@@ -83,7 +83,7 @@ def test_points_of_a_run(api, client, run_id):
         api.post("runs/log-batch", {"run_id": run_id, "metrics": batch})
     client.log_metric(run_id, "n", 0, 0, 0)
     with refused("metric points", 1_000_001, 1_000_000):
-        client.log_batch(run_id, [Metric("n", n, n, n) for n in range(1000)], [Param("p", "v")])
+        client.log_batch(run_id, [Metric("n", n, n, n) for n in range(1000)])
     client.log_batch(run_id, [Metric("n", n, n, n) for n in range(998)])
     client.log_metric(run_id, "n", 998, 998, 998)
     with refused("metric points", 1_000_001, 1_000_000):

@@ -1,4 +1,4 @@
-"""SIGKILL of any process at any moment, under load: nothing acknowledged is lost or doubled, nothing is left."""
+"""SIGKILL of any process at any moment under load: nothing acknowledged is lost or doubled."""
 
 import asyncio
 import contextlib

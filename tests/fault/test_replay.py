@@ -1,4 +1,4 @@
-"""Views rebuilt from the log answer as the live ones do, byte for byte, and a rebuild loses nothing meanwhile."""
+"""Rebuilt views answer as the live ones do, byte for byte, and a rebuild under load loses nothing."""
 
 import random
 import subprocess

@@ -1,4 +1,4 @@
-"""A process that appends to a log as fast as it can: `python -m tests.support.appending DSN WRITERS ENTRIES`."""
+"""A process that appends to a log as fast as it can: `python -m … DSN NAME WRITERS ENTRIES`."""
 
 import asyncio
 import sys

@@ -1,4 +1,4 @@
-"""A random load of every kind of write, valid and refused, over REST: what a rebuild must be able to repeat."""
+"""A random load of every kind of write over REST, valid and refused: what a rebuild must repeat."""
 
 import random
 from collections import defaultdict

@@ -1,4 +1,4 @@
-"""Clients that write without end and remember what was acknowledged, to be held against what is read later."""
+"""Clients that write without end and remember what was acknowledged, to hold it against what is read."""
 
 import random
 import threading
@@ -23,7 +23,7 @@ class Remembered:
 
 
 class Writer(threading.Thread):
-    """One client on its own runs, resending as MLflow's does; `problems` are answers that no fault excuses."""
+    """One client on its own runs, resending as MLflow's does; `problems` are what no fault excuses."""
 
     def __init__(self, url: str, experiment_id: str, seed: int, patience_s: float) -> None:
         super().__init__(daemon=True)
@@ -101,7 +101,7 @@ def _metric(point: Point) -> dict[str, Any]:
 
 
 def check(api: Api, run: Remembered) -> None:
-    """What can be read of `run` is what was acknowledged, each point once, and nothing that was never sent."""
+    """What is read of `run` is what was acknowledged, each point once, and nothing that was never sent."""
     data = api.get("runs/get", {"run_id": run.run_id})["run"].get("data", {})
     params = {item["key"]: item["value"] for item in data.get("params", [])}
     tags = {item["key"]: item["value"] for item in data.get("tags", [])}
