@@ -1,7 +1,7 @@
-"""The artifact endpoints over one store: MLflow's `mlflow-artifacts` proxy, artifacts/list, get-artifact."""
+"""The artifact endpoints over one store: MLflow's `mlflow-artifacts` proxy, and those of runs and models."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +17,14 @@ from tracklog_artifacts.local import LocalStore
 from tracklog_artifacts.paths import ArtifactPath
 from tracklog_artifacts.store import ArtifactStore, Entry
 from tracklog_contract.errors import BAD_REQUEST, INVALID, UNIMPLEMENTED, Busy, Rejected
+from tracklog_contract.limits import ARTIFACT_UPLOAD_BYTES_MAX
+from tracklog_contract.validate import path_part
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Route = tuple[str, str, Handler]
 
 _PROXY: Final = "/2.0/mlflow-artifacts"
+_MODEL: Final = "/2.0/mlflow/logged-models/{model_id}"
 # `(?s:.+)` and not `.+`: a newline in a path must reach the check that refuses it.
 _TAIL: Final = "{path:(?s:.+)}"
 _QUERY_FIELDS_MAX: Final = 20
@@ -41,17 +44,20 @@ class ArtifactConfig:
 class Artifacts:
     """The handlers over the store under `root`.
 
-    `artifact_uri` tells a run's artifact root from its id; it raises Rejected for a run that does not exist.
+    `artifact_uri` tells a run's artifact root from its id, `model_artifact_uri` a logged model's; they raise
+    Rejected for a run or model that does not exist.
     """
 
     def __init__(
         self,
         root: Path,
         artifact_uri: Callable[[str], Awaitable[str]],
+        model_artifact_uri: Callable[[str], Awaitable[str]],
         config: ArtifactConfig | None = None,
     ) -> None:
         self._store: ArtifactStore = LocalStore(root)
         self._artifact_uri = artifact_uri
+        self._model_artifact_uri = model_artifact_uri
         self._config = config or ArtifactConfig()
         self._uploads = 0
 
@@ -69,6 +75,10 @@ class Artifacts:
             ),
             ("GET", f"{_PROXY}/presigned/{_TAIL}", _no_multipart_download),
             ("GET", "/2.0/mlflow/artifacts/list", self._list_run),
+            ("POST", "/2.0/mlflow/upload-artifact", self._upload_of_run),
+            ("GET", f"{_MODEL}/artifacts/directories", self._list_model),
+            ("GET", f"{_MODEL}/artifacts/files", self._download_of_model),
+            ("HEAD", f"{_MODEL}/artifacts/files", self._download_of_model),
         ]
 
     def root_routes(self) -> list[Route]:
@@ -143,6 +153,34 @@ class Artifacts:
         root = paths.path_of_uri(await self._artifact_uri(run_id))
         return await self._send(request, root + inside)
 
+    async def _upload_of_run(self, request: web.Request) -> web.StreamResponse:
+        query = _query(request)
+        run_id = _specified(query, "run_uuid")
+        inside = paths.file_path(_specified(query, "path"))
+        _refuse_encoded(request)
+        if (request.content_length or 0) > ARTIFACT_UPLOAD_BYTES_MAX:
+            raise _too_large()
+        if not request.can_read_body:
+            raise _no_data()
+        root = paths.path_of_uri(await self._artifact_uri(run_id))
+        with self._upload_slot():
+            await self._store.write(root + inside, _some_but_not_too_many(self._body(request)))
+        return _json({})
+
+    async def _list_model(self, request: web.Request) -> web.StreamResponse:
+        inside = paths.directory_path(_query(request).get("artifact_directory_path", ""))
+        uri = await self._model_artifact_uri(path_part("model_id", request.match_info["model_id"]))
+        entries = await self._store.entries(paths.path_of_uri(uri) + inside)
+        return _json(_with_files({"root_uri": uri}, entries, inside))
+
+    async def _download_of_model(self, request: web.Request) -> web.StreamResponse:
+        text = _query(request).get("artifact_file_path")
+        if not text:
+            raise Rejected(BAD_REQUEST, 'Request must include the "artifact_file_path" query parameter.')
+        inside = paths.file_path(text)
+        uri = await self._model_artifact_uri(path_part("model_id", request.match_info["model_id"]))
+        return await self._send(request, paths.path_of_uri(uri) + inside)
+
     async def _send(self, request: web.Request, path: ArtifactPath) -> web.StreamResponse:
         async with self._store.open(path) as file:
             return await send(request, file, path[-1])
@@ -157,6 +195,29 @@ async def _no_multipart_upload(request: web.Request) -> web.StreamResponse:
 async def _no_multipart_download(request: web.Request) -> web.StreamResponse:
     paths.file_path(paths.decoded(_raw_tail(request)))
     raise Rejected(UNIMPLEMENTED, "Multipart download is not supported for the current artifact repository")
+
+
+async def _some_but_not_too_many(chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
+    """`chunks`, as what upload-artifact takes: at least a byte, at most ARTIFACT_UPLOAD_BYTES_MAX.
+
+    Raises: Rejected, before more is passed on.
+    """
+    size_bytes = 0
+    async for chunk in chunks:
+        size_bytes += len(chunk)
+        if size_bytes > ARTIFACT_UPLOAD_BYTES_MAX:
+            raise _too_large()
+        yield chunk
+    if not size_bytes:
+        raise _no_data()
+
+
+def _too_large() -> Rejected:
+    return Rejected(INVALID, "Artifact size is too large. Max size is 10MB.")
+
+
+def _no_data() -> Rejected:
+    return Rejected(INVALID, "Request must specify data.")
 
 
 def _raw_tail(request: web.Request) -> str:
@@ -216,6 +277,13 @@ def _required(query: dict[str, str], name: str) -> str:
         f"Missing value for required parameter '{name}'. "
         "See the API docs for more information about request parameters.",
     )
+
+
+def _specified(query: dict[str, str], name: str) -> str:
+    """A field that upload-artifact asks for in words of its own."""
+    if value := query.get(name):
+        return value
+    raise Rejected(INVALID, f"Request must specify {name}.")
 
 
 def _with_files(answer: dict[str, Any], entries: list[Entry], inside: ArtifactPath) -> dict[str, Any]:

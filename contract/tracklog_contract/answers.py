@@ -23,7 +23,7 @@ def run_info(
     artifact_uri: str,
     deleted: bool,
 ) -> dict[str, Any]:
-    """MLflow's RunInfo; `end_time` is left out of a run that has not ended."""
+    """MLflow's RunInfo; `end_time` is left out of a run that has not ended, or ended at 0."""
     info: dict[str, Any] = {
         "run_uuid": run_id.hex,
         "experiment_id": str(experiment_id),
@@ -36,7 +36,7 @@ def run_info(
         "lifecycle_stage": "deleted" if deleted else "active",
         "run_id": run_id.hex,
     }
-    if end_ms is None:
+    if not end_ms:
         del info["end_time"]
     return info
 

@@ -38,13 +38,19 @@ STATUS_BY_CODE: Final[dict[str, int]] = {
 }
 
 
+# Messages name what they are about, and a client may have sent megabytes as a name.
+MESSAGE_CHARS_MAX: Final = 16_000
+
+
 class TracklogError(Exception):
-    """Any error of tracklog's own."""
+    """Any error of tracklog's own. Its message is cut to MESSAGE_CHARS_MAX characters."""
 
     error_code = "INTERNAL_ERROR"
     status = 500
 
     def __init__(self, message: str) -> None:
+        if len(message) > MESSAGE_CHARS_MAX:
+            message = message[: MESSAGE_CHARS_MAX - 3] + "..."
         super().__init__(message)
         self.message = message
 

@@ -39,11 +39,12 @@ def parse_run_id(text: str) -> uuid.UUID | None:
 
 
 def parse_experiment_id(text: str) -> int:
-    """The experiment id in `text`.
+    """The experiment id in `text`; no experiment has a negative one, but it may be asked for.
 
-    Raises: Rejected, when it is not a non-negative 64-bit integer.
+    Raises: Rejected, when it is not a 64-bit integer.
     """
+    digits = text.removeprefix("-")
     # Python refuses to read thousands of digits, and 19 are all that 64 bits take.
-    if text.isascii() and text.isdigit() and len(text) <= 19 and int(text) <= EXPERIMENT_ID_MAX:
+    if digits.isascii() and digits.isdigit() and len(digits) <= 19 and int(digits) <= EXPERIMENT_ID_MAX:
         return int(text)
     raise Rejected(INVALID, f"Invalid experiment ID '{text[:100]}'. Experiment ID must be a valid integer.")

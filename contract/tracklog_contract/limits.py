@@ -30,10 +30,13 @@ SEARCH_MAX: Final = 50_000
 HISTORY_BULK_MAX: Final = 25_000
 HISTORY_INTERVAL_MAX: Final = 2500
 HISTORY_RUNS_MAX: Final = 100
+SEARCH_DATASETS_EXPERIMENTS_MAX: Final = 20
 
 INT64_MIN: Final = -(2**63)
 INT64_MAX: Final = 2**63 - 1
 
+# Of a file sent by upload-artifact; the artifact proxy takes files of any size.
+ARTIFACT_UPLOAD_BYTES_MAX: Final = 10 * 2**20
 # A dataset profile alone may have 16 MiB.
 JSON_BODY_BYTES_MAX: Final = 32 * 2**20
 

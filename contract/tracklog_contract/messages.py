@@ -10,6 +10,7 @@ from tracklog_contract.limits import (
     HISTORY_BULK_MAX,
     HISTORY_INTERVAL_MAX,
     HISTORY_RUNS_MAX,
+    SEARCH_DATASETS_EXPERIMENTS_MAX,
     SEARCH_MAX,
     SEARCH_RUNS_DEFAULT,
 )
@@ -118,6 +119,23 @@ SEARCH_EXPERIMENTS: Final = Message(
         _texts("order_by"),
         _FILTER,
         _PAGE_TOKEN,
+    ),
+)
+SEARCH_DATASETS: Final = Message(
+    "SearchDatasets",
+    (
+        Field(
+            "experiment_ids",
+            checks=(
+                Check("present", bool, "SearchDatasets request must specify at least one experiment_id."),
+                _items_at_most(
+                    SEARCH_DATASETS_EXPERIMENTS_MAX,
+                    "SearchDatasets request cannot specify more than "
+                    f"{SEARCH_DATASETS_EXPERIMENTS_MAX} experiment_ids. Received {{count}} experiment_ids.",
+                ),
+            ),
+            repeated=True,
+        ),
     ),
 )
 UPDATE_EXPERIMENT: Final = Message("UpdateExperiment", (_EXPERIMENT_ID, _text("new_name", REQUIRED)))

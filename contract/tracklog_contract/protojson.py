@@ -19,6 +19,7 @@ __all__ = [
     "Message",
     "clipped",
     "decode_body",
+    "decode_fields",
     "decode_query",
     "invalid_value",
     "whole_number",
@@ -43,6 +44,14 @@ def decode_body(message: Message, body: bytes, content_type: str) -> dict[str, A
         given = {}
     if not isinstance(given, dict):
         raise Rejected(INVALID, f"The request body must be a JSON object, not {_json_kind(given)}.")
+    return decode_fields(message, given)
+
+
+def decode_fields(message: Message, given: dict[str, Any]) -> dict[str, Any]:
+    """The fields of `message` in a JSON object that was decoded already.
+
+    Raises: Rejected, whatever is in it.
+    """
     _refuse_double_spellings(message, given)
     return _decoded(message, given)
 

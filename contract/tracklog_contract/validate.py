@@ -167,6 +167,13 @@ def run_id(text: str) -> None:
         raise Rejected(INVALID, invalid_value("run_id", text))
 
 
+def path_part(name: str, text: str) -> str:
+    """A decoded part of a request's path. Raises: Rejected, when it is no text that can be stored."""
+    if "\0" in text:
+        raise Rejected(INVALID, invalid_value(name, text, "Text cannot hold the character U+0000."))
+    return text
+
+
 def run_name(name: str) -> None:
     """Accept a run's name. Raises: Rejected, when it is longer than the tag that also holds it."""
     _at_most("run_name", RUN_NAME_CHARS_MAX, name)
@@ -244,7 +251,7 @@ def model_history_item(model_json: str) -> dict[str, Any]:
         raise Rejected(INVALID, f"Model json is missing mandatory fields: {{{str(missing)[1:-1]}}}")
     if not isinstance(model["flavors"], dict):
         raise Rejected(INVALID, invalid_value("flavors", model["flavors"]))
-    item = {name: model[name] for name in _MODEL_INFO_KEPT if name in model}
+    item = {name: model.get(name) for name in _MODEL_INFO_KEPT}
     item["flavors"] = {flavor: _without_config(about) for flavor, about in model["flavors"].items()}
     return item
 

@@ -26,7 +26,27 @@ SERVER_INFO: Final = msgspec.json.encode(
     }
 )
 
+# What MLflow's web page would report to its makers: nothing.
+UI_TELEMETRY: Final = msgspec.json.encode(
+    {"disable_ui_telemetry": True, "disable_ui_events": [], "ui_rollout_percentage": 0}
+)
+NO_GATEWAY: Final = msgspec.json.encode({"endpoints": []})
+TELEMETRY_DISABLED: Final = msgspec.json.encode({"status": "disabled"})
+
 Check = Callable[[], Awaitable[bool]]
+
+
+def routes() -> list[tuple[str, str, Handler]]:
+    """Routes to mount under each API prefix."""
+    return [
+        ("GET", "/3.0/mlflow/server-info", server_info),
+        ("GET", "/3.0/mlflow/ui-telemetry", ui_telemetry),
+        ("POST", "/3.0/mlflow/ui-telemetry", drop_ui_telemetry),
+        ("GET", "/2.0/mlflow/gateway-proxy", no_gateway),
+        # There is no model registry. MLflow's page breaks off without these answers.
+        ("GET", "/2.0/mlflow/model-versions/search", nothing_found),
+        ("GET", "/2.0/mlflow/registered-models/search", nothing_found),
+    ]
 
 
 def health(can_append: Check, projector_alive: Check) -> Handler:
@@ -59,3 +79,23 @@ async def version(_: web.Request) -> web.Response:
 async def server_info(_: web.Request) -> web.Response:
     """Which of MLflow's optional features there are."""
     return web.Response(body=SERVER_INFO, content_type="application/json")
+
+
+async def ui_telemetry(_: web.Request) -> web.Response:
+    """That MLflow's web page is to report nothing."""
+    return web.Response(body=UI_TELEMETRY, content_type="application/json")
+
+
+async def drop_ui_telemetry(_: web.Request) -> web.Response:
+    """The answer to what it reports all the same, which is dropped."""
+    return web.Response(body=TELEMETRY_DISABLED, content_type="application/json")
+
+
+async def no_gateway(_: web.Request) -> web.Response:
+    """What MLflow answers without an AI gateway: that it has no endpoints."""
+    return web.Response(body=NO_GATEWAY, content_type="application/json")
+
+
+async def nothing_found(_: web.Request) -> web.Response:
+    """The answer to a search of what this server does not keep."""
+    return web.Response(body=b"{}", content_type="application/json")

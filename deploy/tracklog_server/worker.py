@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import itertools
 import socket
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,9 +16,10 @@ from tracklog_ingest import http as ingest_http
 from tracklog_ingest import models_http
 from tracklog_ingest.service import Ingest, IngestConfig
 from tracklog_projector import http as projector_http
+from tracklog_projector.graphql import http as graphql_http
 from tracklog_projector.schema import LIVE
 from tracklog_projector.service import Queries
-from tracklog_server import status
+from tracklog_server import status, web_page
 from tracklog_server.database import open_pool
 from tracklog_server.hosts import HostCheck
 from tracklog_server.listener import BACKLOG
@@ -81,11 +83,12 @@ def _ingest(pool: Any, queries: Queries, task: Task) -> Ingest:
 
 
 def _application(ingest: Ingest, queries: Queries, traffic: Traffic, task: Task) -> web.Application:
-    artifacts = Artifacts(Path(task.artifact_dir), queries.artifact_uri)
+    artifacts = Artifacts(Path(task.artifact_dir), queries.artifact_uri, queries.model_artifact_uri)
     writes = (*ingest_http.routes(ingest), *models_http.routes(ingest))
     routes = (*writes, *projector_http.routes(queries), *artifacts.routes())
     application = compose(routes, HostCheck(task.allowed_hosts), traffic)
-    for method, path, handler in artifacts.root_routes():
+    page = (*graphql_http.root_routes(queries), *web_page.routes(web_page.find_build()))
+    for method, path, handler in (*artifacts.root_routes(), *page):
         application.router.add_route(method, path, handler)
     application.router.add_get("/health", status.health(ingest.can_append, queries.projector_alive))
     return application
@@ -95,11 +98,18 @@ def compose(routes: Iterable[Route], hosts: HostCheck, traffic: Traffic) -> web.
     """The application that answers `routes` under each of PREFIXES, and what clients ask about the server."""
     middleware = error_middleware(hosts, traffic)
     application = web.Application(middlewares=[middleware], client_max_size=JSON_BODY_BYTES_MAX)
-    for method, path, handler in (*routes, ("GET", "/3.0/mlflow/server-info", status.server_info)):
-        for prefix in PREFIXES:
-            application.router.add_route(method, prefix + path, handler)
+    for method, path, handler in (*routes, *status.routes()):
+        for prefix, versioned in itertools.product(PREFIXES, _versions_of(path)):
+            application.router.add_route(method, prefix + versioned, handler)
     application.router.add_get("/version", status.version)
     return application
+
+
+def _versions_of(path: str) -> tuple[str, ...]:
+    """The paths of an endpoint: MLflow's clients find one of version 2.0 under 3.0 too."""
+    if path.startswith("/2.0/mlflow/"):
+        return path, path.replace("/2.0/", "/3.0/", 1)
+    return (path,)
 
 
 async def _serve(

@@ -13,6 +13,7 @@ from tracklog_contract.events import (
     LoggedModelTagDeleted,
     NewEntry,
 )
+from tracklog_ingest.locations import below
 from tracklog_ingest.state import Model, State, Wants
 
 
@@ -40,7 +41,7 @@ class CreateModel:
         experiment.check_active()
         model = Model(self.model_id, self.experiment_id)
         state.models[self.model_id] = model
-        location = f"{experiment.artifact_location.rstrip('/')}/models/{self.model_id}/artifacts"
+        location = below(experiment.artifact_location, f"models/{self.model_id}/artifacts")
         append(
             state,
             model,

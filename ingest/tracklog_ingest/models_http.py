@@ -59,7 +59,7 @@ class ModelWrites:
     async def finalize(self, request: web.Request) -> web.Response:
         """PATCH logged-models/{model_id}."""
         fields = await body_fields(m.FINALIZE_LOGGED_MODEL, request)
-        model_id = request.match_info["model_id"]
+        model_id = _from_path(request, "model_id")
         # A status that MLflow does not know changes nothing, and is no error.
         if "status" in fields:
             await self._ingest.submit(FinalizeModel(model_id, fields["status"], now_ms()))
@@ -67,28 +67,32 @@ class ModelWrites:
 
     async def delete(self, request: web.Request) -> web.Response:
         """DELETE logged-models/{model_id}."""
-        await self._ingest.submit(DeleteModel(request.match_info["model_id"], now_ms()))
+        await self._ingest.submit(DeleteModel(_from_path(request, "model_id"), now_ms()))
         return web.Response(body=EMPTY, content_type="application/json")
 
     async def set_tags(self, request: web.Request) -> web.Response:
         """PATCH logged-models/{model_id}/tags."""
         fields = await body_fields(m.SET_LOGGED_MODEL_TAGS, request)
-        model_id = request.match_info["model_id"]
+        model_id = _from_path(request, "model_id")
         await self._ingest.submit(ChangeModel(model_id, {}, _tags(fields)))
-        return await self._answer_model(model_id)
+        return web.Response(body=EMPTY, content_type="application/json")
 
     async def delete_tag(self, request: web.Request) -> web.Response:
         """DELETE logged-models/{model_id}/tags/{key}."""
-        model_id, key = request.match_info["model_id"], request.match_info["key"]
+        model_id, key = _from_path(request, "model_id"), _from_path(request, "key")
         await self._ingest.submit(DeleteModelTag(model_id, key))
         return web.Response(body=EMPTY, content_type="application/json")
 
     async def log_params(self, request: web.Request) -> web.Response:
         """POST logged-models/{model_id}/params."""
         fields = await body_fields(m.LOG_LOGGED_MODEL_PARAMS, request)
-        model_id = request.match_info["model_id"]
+        model_id = _from_path(request, "model_id")
         await self._ingest.submit(ChangeModel(model_id, _params(fields), {}))
-        return await self._answer_model(model_id)
+        return web.Response(body=EMPTY, content_type="application/json")
+
+
+def _from_path(request: web.Request, name: str) -> str:
+    return validate.path_part(name, request.match_info[name])
 
 
 def _params(fields: dict[str, Any]) -> dict[str, str]:

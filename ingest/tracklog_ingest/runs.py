@@ -26,6 +26,7 @@ from tracklog_contract.events import (
 from tracklog_contract.ids import parse_run_id
 from tracklog_contract.points import NO_POINTS, PointBlock
 from tracklog_ingest.experiments import quota_exceeded
+from tracklog_ingest.locations import below
 from tracklog_ingest.names import random_name
 from tracklog_ingest.state import Run, State, Wants
 
@@ -60,7 +61,7 @@ class CreateRun:
             experiment_id=self.experiment_id,
             name=tags[RUN_NAME_TAG],
             user_id=self.user_id,
-            artifact_uri=f"{experiment.artifact_location.rstrip('/')}/{self.run_id.hex}/artifacts",
+            artifact_uri=below(experiment.artifact_location, f"{self.run_id.hex}/artifacts"),
             status=RUN_STATUS["RUNNING"],
             start_ms=self.start_ms,
             tags=len(tags),

@@ -9,9 +9,13 @@ import structlog
 
 from tracklog_contract.errors import Unavailable
 from tracklog_contract.sqlfiles import statements
+from tracklog_projector.schema import LIVE
 
 SQL = statements("tracklog_projector")
 CHANNEL = "tracklog_views"
+# On this one ingest tells of appends, and a reader who waits says HURRY.
+LOG_CHANNEL = "tracklog_log"
+HURRY = "hurry"
 log = structlog.get_logger()
 
 
@@ -42,11 +46,13 @@ class Checkpoints:
             self._waiters.discard(waiter)
         return True
 
-    async def require(self, position: int, *, timeout_s: float = 15.0) -> None:
-        """As `reach`.
+    async def require(self, pool: Any, position: int, *, timeout_s: float = 15.0) -> None:
+        """As `reach`, and through `pool` tell the projector not to pause.
 
         Raises: Unavailable, when the time is up.
         """
+        if self.position < position:
+            await pool.execute(SQL["hurry"], LOG_CHANNEL, HURRY)
         if not await self.reach(position, timeout_s=timeout_s):
             raise Unavailable("the views have not caught up with the log yet: send the request again.")
 
@@ -78,7 +84,9 @@ class Checkpoints:
         self.position = 0
 
     def _notified(self, _connection: Any, _pid: int, _channel: str, payload: object) -> None:
-        self._advance(int(str(payload)))
+        schema, _, position = str(payload).partition(":")
+        if schema == LIVE:
+            self._advance(int(position))
 
     def _advance(self, position: int) -> None:
         if position <= self.position:

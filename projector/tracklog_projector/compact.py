@@ -1,9 +1,9 @@
 """Merges a run's small chunks into large ones in the background, invisibly to readers.
 
 Every fold leaves one batch of chunks per run at level 0. When BATCHES_PER_LEVEL batches of a level have
-gathered, they are merged into one batch of the next level. When a run has been quiet for a while, its newest
-batches are merged as far back as each older one is not much larger than all that came after it. So a point is
-rewritten a logarithmic number of times, and a run has few open chunks, however it is written.
+gathered, they are merged into one batch of the next level. When a run has been quiet for a while, its batches
+are merged from the oldest one on that is not much larger than all that came after it. So a point is rewritten
+a logarithmic number of times, and a run has few open chunks, however it is written.
 """
 
 import itertools
@@ -55,17 +55,16 @@ def due(chunks: list[OpenChunk], *, quiet: bool) -> list[OpenChunk]:
 
 
 def _newest(chunks: list[OpenChunk]) -> list[OpenChunk]:
-    """The newest batches, as far back as each is at most QUIET_RATIO times all after it together."""
+    """All from the oldest batch on that is at most QUIET_RATIO times what follows it; none without such."""
     batches = [list(batch) for _, batch in itertools.groupby(chunks, key=lambda chunk: chunk.batch)]
-    if not batches:
-        return []
-    chosen = batches.pop()
-    points = sum(chunk.points for chunk in chosen)
-    newest = len(chosen)
-    while batches and (size := sum(chunk.points for chunk in batches[-1])) <= QUIET_RATIO * points:
-        chosen = batches.pop() + chosen
-        points += size
-    return chosen if len(chosen) > newest else []
+    first = len(batches)
+    points_after = 0
+    for number in reversed(range(len(batches))):
+        points = sum(chunk.points for chunk in batches[number])
+        if points <= QUIET_RATIO * points_after:
+            first = number
+        points_after += points
+    return [chunk for batch in batches[first:] for chunk in batch]
 
 
 async def merged_rows(connection: Any, run_id: uuid.UUID, chunks: list[OpenChunk]) -> list[tuple[Any, ...]]:

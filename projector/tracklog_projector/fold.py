@@ -32,11 +32,13 @@ class Fold:
     """One batch of entries on its way into the views, inside the caller's transaction.
 
     `touched` are the runs whose documents no longer hold; `sweep` says that more runs than these may be.
+    `full` says that more entries are likely to wait already.
     `metric_rows` counts the rows of latest points that were written, each of which may have left a dead one.
     """
 
-    def __init__(self, connection: Any) -> None:
+    def __init__(self, connection: Any, *, full: bool = False) -> None:
         self._connection = connection
+        self.full = full
         self._gathered = Gathered()
         self._usage = Usage()
         self._position = 0

@@ -36,6 +36,7 @@ def routes(queries: Queries) -> list[Route]:
         ("GET", f"{MLFLOW}/experiments/get-by-name", reads.get_experiment_by_name),
         ("GET", f"{MLFLOW}/experiments/search", reads.search_experiments),
         ("POST", f"{MLFLOW}/experiments/search", reads.search_experiments),
+        ("POST", f"{MLFLOW}/experiments/search-datasets", reads.search_datasets),
         ("GET", f"{MLFLOW}/runs/get", reads.get_run),
         ("POST", f"{MLFLOW}/runs/search", reads.search_runs),
         ("GET", f"{MLFLOW}/metrics/get-history", reads.get_history),
@@ -90,6 +91,13 @@ class Reads:
             page_token=fields.get("page_token", ""),
         )
         return answer(_page("experiments", experiments, token))
+
+    async def search_datasets(self, request: web.Request) -> web.Response:
+        """experiments/search-datasets."""
+        fields = await request_fields(m.SEARCH_DATASETS, request)
+        experiment_ids = [parse_experiment_id(text) for text in fields["experiment_ids"]]
+        summaries = await self._queries.dataset_summaries(experiment_ids)
+        return answer(_page("dataset_summaries", summaries, ""))
 
     async def get_run(self, request: web.Request) -> web.Response:
         """runs/get."""
@@ -164,9 +172,8 @@ class Reads:
     async def get_model(self, request: web.Request) -> web.Response:
         """GET logged-models/{model_id}."""
         fields = await request_fields(m.GET_LOGGED_MODEL, request)
-        model = await self._queries.logged_model(
-            request.match_info["model_id"], allow_deleted=fields["allow_deleted"]
-        )
+        model_id = validate.path_part("model_id", request.match_info["model_id"])
+        model = await self._queries.logged_model(model_id, allow_deleted=fields["allow_deleted"])
         return answer({"model": model})
 
     async def search_models(self, request: web.Request) -> web.Response:

@@ -13,6 +13,7 @@ import structlog
 from tracklog_contract.events import StoredEntry
 from tracklog_contract.sqlfiles import statements
 from tracklog_projector import compact, documents
+from tracklog_projector.checkpoints import HURRY, LOG_CHANNEL
 from tracklog_projector.fold import Fold
 from tracklog_projector.schema import LIVE, PROJECTOR_LOCK, VIEWS_LOCK
 from tracklog_projector.tail import read_after
@@ -28,8 +29,10 @@ COMPACT_RUNS_AT_ONCE: Final = 50
 VACUUM_BYTES_MIN: Final = 2 * 2**20
 VACUUM_ROWS_MIN: Final = 5_000
 VACUUM_PART: Final = 0.1
-# While a fold is cheap it runs at once; a costly one is followed by a pause, so that ingest has its share.
-PAUSE_MAX_S: Final = 0.02
+# One fold of many entries costs far less than many of few, so more may gather. A reader who waits ends it.
+PAUSE_S: Final = 0.1
+ENTRIES_MAX: Final = 1000
+BYTES_MAX: Final = 2 * 2**20
 POINTS_PER_FOLD_MAX: Final = 500_000
 
 
@@ -68,18 +71,25 @@ async def fold_next(
     Returns: the new position and what was folded; None when there is nothing to fold, or when the checkpoint
     was not at `position` after all (a rebuild switched over): then the position returned is the checkpoint's.
     """
-    entries = within_points(await read_after(connection, position))
+    read = await read_after(connection, position, entries_max=ENTRIES_MAX, bytes_max=BYTES_MAX)
+    entries = within_points(read)
     if not entries:
         return position, None
     async with turn(connection) if turn else connection.transaction():
         found = await connection.fetchval(SQL["own_checkpoint"])
         if found != position:
             return found, None
-        fold = Fold(connection)
+        fold = Fold(connection, full=_is_full(read, entries))
         await fold.fold(entries)
         last = entries[-1]
         await connection.fetch(SQL["advance_checkpoint"], position, last.position, last.recorded_at)
     return last.position, fold
+
+
+def _is_full(read: list[StoredEntry], folded: list[StoredEntry]) -> bool:
+    """Do more entries wait already, as far as what was read can tell."""
+    read_bytes = sum(entry.payload_bytes for entry in read)
+    return len(folded) < len(read) or len(read) >= ENTRIES_MAX // 2 or read_bytes >= BYTES_MAX // 2
 
 
 def within_points(entries: list[StoredEntry]) -> list[StoredEntry]:
@@ -99,6 +109,7 @@ class Projector:
         self._connection = connection
         self._chores = chores
         self._woken = asyncio.Event()
+        self._hurried = asyncio.Event()
         self._undocumented: dict[uuid.UUID, float] = {}
         self._uncompacted: dict[uuid.UUID, float] = {}
         self._sweep: uuid.UUID | None = documents.BEFORE_ALL_RUNS
@@ -107,21 +118,28 @@ class Projector:
 
     async def fold_forever(self) -> None:
         """Fold whenever there is something to fold."""
-        await self._connection.add_listener("tracklog_log", lambda *_: self._woken.set())
+        await self._connection.add_listener(LOG_CHANNEL, self._heard)
         position = await self._connection.fetchval(SQL["own_checkpoint"])
         while True:
             self._woken.clear()
+            self._hurried.clear()
             started = time.monotonic()
             new_position, fold = await fold_next(self._connection, position)
             elapsed_s = time.monotonic() - started
             if fold is not None:
                 log.debug("entries_folded", position=new_position, elapsed_ms=round(elapsed_s * 1000, 2))
                 self._note(fold)
-                await asyncio.sleep(min(elapsed_s, PAUSE_MAX_S))
+                if not fold.full:
+                    await _wait(self._hurried, PAUSE_S)
             elif new_position == position:
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._woken.wait(), IDLE_POLL_S)
+                await _wait(self._woken, IDLE_POLL_S)
             position = new_position
+
+    def _heard(self, _connection: Any, _pid: int, _channel: str, payload: object) -> None:
+        """Entries were appended, or (HURRY) a reader waits for them."""
+        self._woken.set()
+        if payload == HURRY:
+            self._hurried.set()
 
     def _note(self, fold: Fold) -> None:
         now = time.monotonic()
@@ -192,6 +210,11 @@ class Projector:
         if self._metric_rows > max(VACUUM_ROWS_MIN, sizes["metric_rows"] * VACUUM_PART):
             await self._chores.execute(SQL["vacuum_metrics"])
             self._metric_rows = 0
+
+
+async def _wait(event: asyncio.Event, longest_s: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), longest_s)
 
 
 def _take_quiet(touched: dict[uuid.UUID, float], quiet_s: float, most: int) -> list[uuid.UUID]:

@@ -2,11 +2,11 @@
 
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from tracklog_contract.sqlfiles import statements
-from tracklog_projector import documents
+from tracklog_projector import compact, documents
 from tracklog_projector.projector import connect, fold_next, views_turn
 from tracklog_projector.schema import LIVE, NEXT, OLD, create_views
 
@@ -28,11 +28,10 @@ async def rebuild(dsn: str, report: Callable[[str], None]) -> None:
         await admin.execute(f"drop schema if exists {NEXT} cascade")
         await admin.execute(f"drop schema if exists {OLD} cascade")
         await create_views(admin, NEXT)
-        position = await _catch_up(builder, report)
-        after: uuid.UUID | None = documents.BEFORE_ALL_RUNS
-        while after is not None:
-            after = await documents.write_next(builder, after)
-        await builder.execute(SQL["vacuum_views"])
+        position = await _catch_up(builder, 0, report)
+        await _tidy(builder)
+        # The log went on meanwhile.
+        position = await _catch_up(builder, position, report)
         await _switch(admin, builder, position)
         await admin.execute(f"drop schema if exists {OLD} cascade")
         report(f"rebuilt the views up to entry {await admin.fetchval(SQL['own_checkpoint'])}.")
@@ -41,18 +40,35 @@ async def rebuild(dsn: str, report: Callable[[str], None]) -> None:
         builder.terminate()
 
 
-async def _catch_up(builder: Any, report: Callable[[str], None]) -> int:
-    """Fold until little is left; the answer is the position reached."""
-    position = 0
+async def _catch_up(builder: Any, position: int, report: Callable[[str], None]) -> int:
+    """Fold from `position` until little is left; the answer is the position reached."""
     reported = time.monotonic()
     while True:
         head: int = await builder.fetchval(SQL["head"])
         if head - position <= CAUGHT_UP_ENTRIES:
             return position
-        position, _ = await fold_next(builder, position, turn=None)
+        position, fold = await fold_next(builder, position, turn=None)
+        if fold is not None:
+            rows = await builder.fetch(SQL["full_levels"], list(fold.touched), compact.BATCHES_PER_LEVEL)
+            await _merge(builder, rows, quiet=False)
         if time.monotonic() - reported >= REPORT_EVERY_S:
             reported = time.monotonic()
             report(f"folded {position} of {head} entries ({100 * position // head} %).")
+
+
+async def _tidy(builder: Any) -> None:
+    """Leave the new views as the projector would have left them by now: merged, documented and vacuumed."""
+    await _merge(builder, await builder.fetch(SQL["runs_to_compact"]), quiet=True)
+    after: uuid.UUID | None = documents.BEFORE_ALL_RUNS
+    while after is not None:
+        after = await documents.write_next(builder, after)
+    await builder.execute(SQL["vacuum_views"])
+
+
+async def _merge(builder: Any, rows: Iterable[Any], *, quiet: bool) -> None:
+    for row in rows:
+        async with builder.transaction():
+            await compact.compact(builder, row["run_id"], quiet=quiet)
 
 
 async def _switch(admin: Any, builder: Any, position: int) -> None:
@@ -61,6 +77,9 @@ async def _switch(admin: Any, builder: Any, position: int) -> None:
         fold: Any = ...
         while fold is not None:
             position, fold = await fold_next(builder, position, turn=None)
+            if fold is not None:
+                await documents.write(builder, list(fold.touched))
         if await admin.fetchval("select to_regnamespace($1) is not null", LIVE):
             await admin.execute(f"alter schema {LIVE} rename to {OLD}")
         await admin.execute(f"alter schema {NEXT} rename to {LIVE}")
+        await admin.execute(SQL["tell_checkpoint"], LIVE, position)

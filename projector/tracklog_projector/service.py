@@ -20,6 +20,8 @@ SQL = statements("tracklog_projector")
 # How long a projector may hold its lock without folding anything that is there, before it counts as dead.
 STALL_MAX_S: Final = 15
 BATCH_RUNS: Final = 500
+# MLflow's own bound; there is no next page.
+DATASETS_MAX: Final = 1000
 
 
 class Queries:
@@ -147,6 +149,12 @@ class Queries:
             raise Rejected(NOT_FOUND, f"Could not find experiment with name '{name}'")
         return await self.experiment(experiment_id)
 
+    async def dataset_summaries(self, experiment_ids: Sequence[int]) -> list[dict[str, Any]]:
+        """MLflow's DatasetSummary of every dataset used in these experiments, DATASETS_MAX at most."""
+        async with self._caught_up_with_experiments(experiment_ids) as connection:
+            rows = await connection.fetch(SQL["dataset_summaries"], experiment_ids, DATASETS_MAX)
+        return [_dataset_summary(row) for row in rows]
+
     async def metric_history(
         self, run_id: str, key: str, *, after: tuple[int, int, float] | None = None, limit: int | None = None
     ) -> list[Points]:
@@ -184,12 +192,20 @@ class Queries:
         """
         position = await self._pool.fetchval(SQL["model_position"], model_id)
         if position is not None:
-            await self.checkpoints.require(position)
+            await self.checkpoints.require(self._pool, position)
             async with self._pool.acquire() as connection:
                 found = await documents.load_models(connection, [model_id])
             if found and (allow_deleted or not found[0].row["deleted"]):
                 return found[0].answer()
         raise Rejected(NOT_FOUND, f"Logged model with ID '{model_id}' not found.")
+
+    async def model_artifact_uri(self, model_id: str) -> str:
+        """Where a logged model's artifacts lie.
+
+        Raises: Rejected, when there is no such model, or it is deleted.
+        """
+        model = await self.logged_model(model_id)
+        return str(model["info"]["artifact_uri"])
 
     async def search_models(
         self, experiment_ids: Sequence[int], **search: Any
@@ -231,11 +247,20 @@ class Queries:
                 if position <= self.checkpoints.position:
                     yield connection
                     return
-            await self.checkpoints.require(position)
+            await self.checkpoints.require(self._pool, position)
 
 
 def _no_run(run_id: str) -> Rejected:
     return Rejected(NOT_FOUND, f"Run with id={run_id} not found")
+
+
+def _dataset_summary(row: Any) -> dict[str, Any]:
+    summary = {
+        "experiment_id": str(row["experiment_id"]),
+        "name": row["name"],
+        "digest": row["digest"],
+    }
+    return {**summary, "context": row["context"]} if row["context"] else summary
 
 
 async def _experiments(connection: Any, experiment_ids: Sequence[int]) -> list[dict[str, Any]]:

@@ -80,6 +80,8 @@ def main() -> int:
     for failure in results.failures:
         print(f"FAILED: {failure}")
     print(verdict(rows))
+    if options.quick:
+        print("A quick run: sizes and times are too small for its numbers to mean much.")
     print(f"Every sample: {_write(results, machine, settings)}")
     return 1 if results.failures else 0
 

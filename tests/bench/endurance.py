@@ -17,6 +17,7 @@ from tests.bench.wire import Api
 
 _MARKS = (0.1, 0.25, 0.5, 0.75, 1.0)
 _REQUESTS_PER_RUN = 500
+_INGEST_COMMAND_END = "tracklog_server.process worker"
 
 Resident = dict[int, tuple[str, int]]
 
@@ -36,12 +37,12 @@ class _Watch:
         if len(self.taken) < len(_MARKS) and share >= _MARKS[len(self.taken)]:
             resident = resident_by_process(self.leader_pid)
             self.taken[_MARKS[len(self.taken)]] = resident
-            sizes = ", ".join(f"{rss / MIB:.0f}" for rss in _python_only(resident).values())
+            sizes = ", ".join(f"{rss / MIB:.0f}" for _, rss in _python_only(resident).values())
             say(f"endurance: {share:.0%} of the points; MiB of each Python process: {sizes}")
 
 
 def endurance(name: ServerName, settings: Settings) -> Outcome:
-    """How much the resident memory of any Python process changes from a tenth of the points to the last.
+    """How much the resident memory of tracklog's processes changes from a tenth of the points to the last.
 
     Raises: RuntimeError, when one of the processes ended on the way.
     """
@@ -57,7 +58,8 @@ def endurance(name: ServerName, settings: Settings) -> Outcome:
         scripts = [log_batches(ids, metrics, record, watch.on_answer) for ids in run_ids]
         load = drive(server.port, scripts)
     outcome.add(figures.ENDURANCE_RATE, record.total / load.elapsed_s)
-    outcome.add(figures.ENDURANCE_GROWTH, _largest_change(watch.taken))
+    outcome.add(figures.ENDURANCE_WORKER, _largest_change(watch.taken, is_ingest=True))
+    outcome.add(figures.ENDURANCE_OTHERS, _largest_change(watch.taken, is_ingest=False))
     outcome.notes["points"] = record.total
     outcome.notes["refused"] = load.refused
     outcome.notes["RSS in bytes by process, at shares of the points"] = {
@@ -66,21 +68,28 @@ def endurance(name: ServerName, settings: Settings) -> Outcome:
     return outcome
 
 
-def _python_only(resident: Resident) -> dict[int, int]:
-    """RSS by pid without PostgreSQL, each process of which counts the shared buffers it has touched."""
+def _python_only(resident: Resident) -> Resident:
+    """Without PostgreSQL, each process of which counts the shared buffers it has touched."""
     return {
-        pid: rss for pid, (command, rss) in resident.items() if "postgres" not in command.split(maxsplit=1)[0]
+        pid: (command, rss)
+        for pid, (command, rss) in resident.items()
+        if "postgres" not in command.split(maxsplit=1)[0]
     }
 
 
-def _largest_change(taken: dict[float, Resident]) -> float:
+def _largest_change(taken: dict[float, Resident], *, is_ingest: bool) -> float:
+    """In percent of what it was at the first mark, up or down, whichever is larger."""
     before = _python_only(taken[_MARKS[0]])
     changes = []
     for share in _MARKS[1:]:
         after = _python_only(taken[share])
         if before.keys() != after.keys():
             raise RuntimeError(f"processes came or went: {sorted(before)} are now {sorted(after)}")
-        changes += [100 * (after[pid] / before[pid] - 1) for pid in before]
+        changes += [
+            100 * (after[pid][1] / rss - 1)
+            for pid, (command, rss) in before.items()
+            if command.endswith(_INGEST_COMMAND_END) == is_ingest
+        ]
     return max(changes, key=abs)
 
 

@@ -37,7 +37,8 @@ MEMORY_IDLE_RSS = Figure("memory idle (sum of RSS)", "MiB")
 MEMORY_LOAD_RSS = Figure("memory under log-batch load (sum of RSS)", "MiB")
 DISK_TRAINING = Figure("disk, series as training logs them", "bytes/point", at_most=12)
 DISK_NOISE = Figure("disk, full-noise float64", "bytes/point", at_most=20)
-ENDURANCE_GROWTH = Figure("ingest memory, 10 % to 100 % of the points", "% change", at_most=10)
+ENDURANCE_WORKER = Figure("ingest memory, from 10 % of the points on", "% change", at_most=10)
+ENDURANCE_OTHERS = Figure("memory of its other processes, likewise", "% change")
 ENDURANCE_RATE = Figure("log-batch, sustained to the last point", "points/s", "more")
 
 

@@ -2,6 +2,7 @@
 
 import http.client
 import os
+import shlex
 import shutil
 import signal
 import socket
@@ -18,6 +19,7 @@ from typing import Literal
 import psutil
 
 from tests.bench.processes import await_quiet, family
+from tests.bench.progress import say
 
 ServerName = Literal["mlflow", "tracklog"]
 
@@ -119,7 +121,7 @@ def _await_first_answer(process: "subprocess.Popen[bytes]", port: int, output: P
     while not _healthy(port):
         if process.poll() is not None or time.perf_counter() > deadline:
             tail = output.read_text(errors="replace")[-3000:]
-            raise RuntimeError(f"{process.args!r} did not answer. Its last words:\n{tail}")
+            raise RuntimeError(f"`{_words(process)}` did not answer. Its last words:\n{tail}")
         time.sleep(_POLL_S)
 
 
@@ -134,6 +136,11 @@ def _healthy(port: int) -> bool:
         connection.close()
 
 
+def _words(process: "subprocess.Popen[bytes]") -> str:
+    assert isinstance(process.args, list)
+    return shlex.join(map(str, process.args))
+
+
 def _stop(process: "subprocess.Popen[bytes]") -> None:
     """SIGTERM to the server, as a user would; SIGKILL to what of its family is still there afterwards."""
     members = family(process.pid)
@@ -141,7 +148,7 @@ def _stop(process: "subprocess.Popen[bytes]") -> None:
     try:
         process.wait(STOP_TIMEOUT_S)
     except subprocess.TimeoutExpired:
-        print(f"{process.args!r} did not stop within {STOP_TIMEOUT_S:.0f} s", file=sys.stderr)
+        say(f"`{_words(process)}` did not stop within {STOP_TIMEOUT_S:.0f} s and is killed")
     # MLflow's job runners outlive the server that started them.
     for member in {*members, *family(process.pid)}:
         try:

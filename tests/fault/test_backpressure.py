@@ -78,7 +78,7 @@ async def test_a_full_queue_of_commands_refuses_at_once_and_keeps_what_it_has(da
         for _ in range(3):
             started = time.monotonic()
             with pytest.raises(Busy) as caught:
-                await appender.submit(log_point(run_id, 99))
+                await asyncio.wait_for(appender.submit(log_point(run_id, 99)), 5)
             assert time.monotonic() - started < 0.05
             assert caught.value.retry_after_s >= 1
         assert not any(task.done() for task in taken)
@@ -95,7 +95,7 @@ async def test_a_queue_full_of_bytes_refuses_at_once(database: str) -> None:
         taken = [asyncio.create_task(appender.submit(log_point(run_id, n, 300))) for n in range(3)]
         await asyncio.sleep(0.01)
         with pytest.raises(Busy):
-            await appender.submit(log_point(run_id, 99, 101))
+            await asyncio.wait_for(appender.submit(log_point(run_id, 99, 101)), 5)
         small = asyncio.create_task(appender.submit(log_point(run_id, 3, 100)))
         await asyncio.sleep(0.01)
         gate.open()

@@ -1,18 +1,21 @@
 """Rebuilt views answer as the live ones do, byte for byte, and a rebuild under load loses nothing."""
 
+import asyncio
 import random
-import subprocess
 import time
 from collections.abc import Iterator
 from typing import Any
 
+import asyncpg
 import pytest
 
 from tests.support.api import Api
 from tests.support.mixed_load import MixedLoad
+from tests.support.rebuild import rebuild
 from tests.support.seed import seed
-from tests.support.server import Server, clean_environment, running_server, tracklog_command
+from tests.support.server import Server, running_server
 from tests.support.writers import Writer, check
+from tracklog_server.embedded import socket_dsn
 
 # Longer than runs must be quiet before they are merged and documented.
 SETTLED_S = 8.0
@@ -33,19 +36,6 @@ def server() -> Iterator[Server]:
     """A server of its own."""
     with running_server() as running:
         yield running
-
-
-def rebuild(server: Server) -> None:
-    """`tracklog rebuild`, beside the running server."""
-    done = subprocess.run(
-        [*tracklog_command(), "rebuild", "--data-dir", str(server.data_dir)],
-        env=clean_environment(),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
 
 
 def all_answers(api: Api, load: MixedLoad) -> dict[str, bytes]:
@@ -78,6 +68,8 @@ def all_answers(api: Api, load: MixedLoad) -> dict[str, bytes]:
             sampled = {"run_ids": [run_id], "metric_key": key, "max_results": 7}
             ask("GET", "metrics/get-history-bulk-interval", sampled)
             ask("GET", "metrics/get-history-bulk-interval", {**sampled, "start_step": -2, "end_step": 40})
+        bulk = {"run_id": [run_id, *list(load.keys)[:3]], "metric_key": "loss", "max_results": 50}
+        ask("GET", "metrics/get-history-bulk", bulk)
     for model_id in load.models:
         ask("GET", f"logged-models/{model_id}", {"allow_deleted": "true"})
     ask("POST", "logged-models/search", {"experiment_ids": load.experiments})
@@ -92,6 +84,19 @@ def _pages(ask: Any, fields: dict[str, Any]) -> Iterator[str]:
             fields = {**fields, "page_token": token}
         body = ask("POST", "runs/search", fields)
         token = body.partition(b'"next_page_token":"')[2].partition(b'"')[0].decode()
+
+
+def usage(server: Server) -> list[tuple[Any, ...]]:
+    """Every usage counter."""
+
+    async def ask() -> list[Any]:
+        connection = await asyncpg.connect(socket_dsn(server.data_dir.resolve() / "postgres-socket"))
+        try:
+            return await connection.fetch("select * from tracklog_view.usage order by scope, subject")
+        finally:
+            await connection.close()
+
+    return [tuple(row) for row in asyncio.run(ask())]
 
 
 def differences(before: dict[str, bytes], after: dict[str, bytes]) -> list[str]:
@@ -111,9 +116,11 @@ def test_rebuilt_views_answer_byte_for_byte_as_the_live_ones(server: Server) -> 
         assert len(at_once) > 500
         time.sleep(SETTLED_S)
         assert differences(at_once, all_answers(api, load)) == []
+        counted = usage(server)
         for _ in range(2):
             rebuild(server)
             assert differences(at_once, all_answers(api, load)) == []
+            assert usage(server) == counted
         # The views go on from there.
         load.run(100)
         now = all_answers(api, load)

@@ -11,8 +11,8 @@ import asyncpg
 import pytest
 
 from tests.support.api import Api
+from tests.support.rebuild import rebuild
 from tests.support.server import Server, running_server
-from tests.fault.test_replay import rebuild
 from tracklog_server.embedded import socket_dsn
 
 KEYS = 5_000
@@ -31,7 +31,9 @@ def server() -> Iterator[Server]:
 
 def chunk_rows(server: Server, run_id: str | None = None) -> int:
     """How many chunk rows there are, of one run or of all."""
-    return int(_ask(server, "select count(*) from tracklog_view.chunk where $1::uuid is null or run_id = $1", run_id))
+    return int(
+        _ask(server, "select count(*) from tracklog_view.chunk where $1::uuid is null or run_id = $1", run_id)
+    )
 
 
 def _ask(server: Server, query: str, *arguments: Any) -> Any:
@@ -99,7 +101,7 @@ def test_a_run_of_5000_keys_costs_few_rows(server: Server) -> None:
         await_rows(server, 60)
         print("chunk rows: at most", peak, "then", chunk_rows(server))
         check_series(api, run_id, KEYS, STEPS)
-    assert peak <= 250
+    assert peak <= 150
 
 
 def test_many_runs_of_1000_keys_cost_few_rows_each(server: Server) -> None:

@@ -61,7 +61,7 @@ class Api:
         """
         body, query = None, ""
         if method == "GET":
-            query = "?" + urlencode(fields or {}, doseq=True)
+            query = "?" + urlencode(fields, doseq=True) if fields else ""
         elif fields is not None:
             body = json.dumps(fields).encode()
         try:

@@ -1,5 +1,6 @@
 """A random load of every kind of write over REST, valid and refused: what a rebuild must repeat."""
 
+import json
 import random
 from collections import defaultdict
 from typing import Any
@@ -32,6 +33,7 @@ class MixedLoad:
             (self._experiment, 5),
             (self._inputs, 5),
             (self._model, 6),
+            (self._record_model, 2),
             (self._wide_or_long, 1),
         )
 
@@ -176,6 +178,13 @@ class MixedLoad:
                 self._send(f"logged-models/{model_id}/tags", {"tags": tags}, "PATCH")
             case 2 if self._random.random() < 0.3:
                 self._send(f"logged-models/{model_id}", None, "DELETE")
+
+    def _record_model(self) -> None:
+        """MLflow 2's record of a model, kept in a tag that grows."""
+        run_id = self._run()
+        model = {"run_id": run_id, "artifact_path": "m", "utc_time_created": "now", "flavors": {}}
+        model["model_uuid"] = str(self._next())
+        self._send("runs/log-model", {"run_id": run_id, "model_json": json.dumps(model)})
 
     def _wide_or_long(self) -> None:
         """A run of many keys, or a series long enough for chunks of its own."""

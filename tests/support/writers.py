@@ -2,6 +2,7 @@
 
 import random
 import threading
+import traceback
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,21 +46,28 @@ class Writer(threading.Thread):
                 while not self.stopping.is_set():
                     self._write_something(api)
         except Exception as error:
-            self.problems.append(f"{type(error).__name__}: {error}")
+            self.problems.append("".join(traceback.format_exception(error))[-1500:])
 
     def _write_something(self, api: Api) -> None:
         chance = self._random.random()
         run = self._random.choice(self.runs)
         if chance < 0.04:
             self._create_run(api)
+        elif chance < 0.12:
+            self._read_back(api, run)
         elif chance < 0.4:
             self._log_metric(api, run)
         else:
             self._log_batch(api, run)
 
-    def _send(self, api: Api, path: str, fields: Any) -> Any:
+    def _read_back(self, api: Api, run: Remembered) -> None:
+        """Whatever was acknowledged before this read began is in it."""
+        data = self._send(api, "runs/get", {"run_id": run.run_id}, "GET")["run"]["data"]
+        check_data(data, run)
+
+    def _send(self, api: Api, path: str, fields: Any, method: str = "POST") -> Any:
         self.requests += 1
-        answer = api.insist("POST", path, fields, patience_s=self._patience_s, seed=self.requests)
+        answer = api.insist(method, path, fields, patience_s=self._patience_s, seed=self.requests)
         if answer.status != 200:
             raise AssertionError(f"{path}: {answer.status} {answer.body[:300]!r}")
         return answer.json
@@ -100,13 +108,21 @@ def _metric(point: Point) -> dict[str, Any]:
     return {"key": key, "step": step, "timestamp": timestamp, "value": value}
 
 
+def check_data(data: dict[str, Any], run: Remembered) -> None:
+    """What MLflow's RunData says holds everything that was acknowledged."""
+    params = {item["key"]: item["value"] for item in data.get("params", [])}
+    tags = {item["key"]: item["value"] for item in data["tags"]}
+    latest = {item["key"]: item["step"] for item in data.get("metrics", [])}
+    assert run.params.items() <= params.items(), "an acknowledged param is not read"
+    assert run.tags.items() <= tags.items(), "an acknowledged tag is not read"
+    for key, step, _, _ in run.acknowledged:
+        assert latest.get(key, 0) >= step, "an acknowledged point is not the latest"
+
+
 def check(api: Api, run: Remembered) -> None:
     """What is read of `run` is what was acknowledged, each point once, and nothing that was never sent."""
-    data = api.get("runs/get", {"run_id": run.run_id})["run"].get("data", {})
-    params = {item["key"]: item["value"] for item in data.get("params", [])}
-    tags = {item["key"]: item["value"] for item in data.get("tags", [])}
-    assert run.params.items() <= params.items()
-    assert run.tags.items() <= tags.items()
+    data = api.get("runs/get", {"run_id": run.run_id})["run"]["data"]
+    check_data(data, run)
     read: list[Point] = []
     for key in KEYS:
         fields = {"run_id": run.run_id, "metric_key": key}

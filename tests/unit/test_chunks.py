@@ -125,6 +125,9 @@ def test_a_quiet_run_is_merged_as_far_back_as_batches_are_not_much_larger_than_w
     large = chunk(1, points=20 * QUIET_RATIO + 1)
     small = [chunk(2, points=5), chunk(3, points=5), chunk(4, points=10)]
     assert due([large, *small], quiet=True) == small
+    # A small last batch does not keep those before it apart.
+    several = [chunk(number, points=50 * QUIET_RATIO) for number in range(2, 12)]
+    assert due([*several, chunk(12, points=1)], quiet=True) == [*several, chunk(12, points=1)]
 
 
 def test_a_run_that_logs_now_and_then_is_not_rewritten_each_time():
