@@ -15,11 +15,11 @@ from typing import Any, Final, Protocol
 import asyncpg
 import structlog
 
-from tracklog_contract import codec
 from tracklog_contract.errors import Busy, Rejected, TracklogError, Unavailable
 from tracklog_contract.limits import Quotas
 from tracklog_ingest.points_only import append_points, only_points
-from tracklog_ingest.state import SQL, State, Wants, load, save
+from tracklog_ingest.save import save
+from tracklog_ingest.state import SQL, State, Wants, load
 
 log = structlog.get_logger()
 
@@ -233,7 +233,6 @@ class Appender:
             await connection.execute("rollback")
             return answers, None
         await save(connection, state)
-        await connection.execute(SQL["append_entries"], *append_arguments(state))
         await connection.execute("commit")
         return answers, state.position + len(state.entries)
 
@@ -251,27 +250,3 @@ def _decide(command: Command, state: State) -> Any:
         return command.admit(state)
     except Rejected as rejection:
         return rejection
-
-
-def append_arguments(state: State) -> list[Any]:
-    """What sql/append_entries.sql takes, for the entries and touched rows of `state`."""
-    entries = state.entries
-    # A logged model's events touch a run they do not belong to, which admission need not have read.
-    runs = [state.runs[run_id] for run_id in state.touched_runs if run_id in state.runs]
-    return [
-        state.position,
-        [entry.experiment_id for entry in entries],
-        [entry.run_id for entry in entries],
-        [entry.producer_id for entry in entries],
-        [entry.producer_seq for entry in entries],
-        [entry.event.kind for entry in entries],
-        [entry.event.version for entry in entries],
-        [entry.workspace for entry in entries],
-        [entry.principal for entry in entries],
-        [codec.encode(entry.event) for entry in entries],
-        [run.run_id for run in runs],
-        [state.touched_runs[run.run_id] for run in runs],
-        [run.points for run in runs],
-        list(state.touched_experiments),
-        list(state.touched_experiments.values()),
-    ]

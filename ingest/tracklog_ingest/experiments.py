@@ -49,7 +49,6 @@ class CreateExperiment:
         experiment = Experiment(experiment_id, self.workspace, self.name, location, tags=len(self.tags))
         state.experiments[experiment_id] = experiment
         state.names[self.workspace, self.name] = experiment_id
-        state.changed_experiments.add(experiment_id)
         for key in self.tags:
             state.experiment_tags.add((experiment_id, key))
         event = ExperimentCreated(self.name, location, self.now_ms, self.tags)
@@ -82,7 +81,6 @@ class RenameExperiment:
         state.names.pop((self.workspace, experiment.name), None)
         state.names[self.workspace, self.name] = self.experiment_id
         experiment.name = self.name
-        state.changed_experiments.add(self.experiment_id)
         state.append(_entry(experiment, ExperimentRenamed(self.name, self.now_ms)))
 
 
@@ -132,7 +130,6 @@ class SetExperimentTag:
             _check_tag_quota(state, experiment.tags + 1)
             state.experiment_tags.add(tag)
             experiment.tags += 1
-            state.changed_experiments.add(self.experiment_id)
         state.append(_entry(experiment, ExperimentTagSet(self.key, self.value)))
 
 
@@ -160,7 +157,6 @@ class DeleteExperimentTag:
             )
         state.experiment_tags.remove(tag)
         experiment.tags -= 1
-        state.changed_experiments.add(self.experiment_id)
         state.append(_entry(experiment, ExperimentTagDeleted(self.key)))
 
 

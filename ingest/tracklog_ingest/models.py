@@ -148,7 +148,6 @@ class DeleteModelTag(OfModel):
 def append(state: State, model: Model, event: Event) -> None:
     """Append an event of `model`, and note where the model's last entry is."""
     model.position = state.append(NewEntry(event, model.experiment_id))
-    state.changed_models.add(model.model_id)
 
 
 def _set_params_and_tags(

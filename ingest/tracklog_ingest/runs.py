@@ -67,9 +67,7 @@ class CreateRun:
             tags=len(tags),
         )
         experiment.runs += 1
-        state.changed_experiments.add(self.experiment_id)
         state.runs[run.run_id] = run
-        state.changed_runs.add(run.run_id)
         for key in tags:
             state.tags.add((run.run_id, key))
         event = RunCreated(run.name, run.user_id, run.start_ms, run.artifact_uri, tags)
@@ -141,7 +139,6 @@ class UpdateRun(OfRun):
             run.status = self.status
         if self.end_ms is not None:
             run.end_ms = self.end_ms
-        state.changed_runs.add(run.run_id)
         append(state, run, RunUpdated(self.status, self.end_ms, self.name or None))
         return run
 
@@ -159,7 +156,6 @@ class SetRunDeleted(OfRun):
         if run.deleted == self.deleted:
             return
         run.deleted = self.deleted
-        state.changed_runs.add(run.run_id)
         append(state, run, RunDeleted(self.now_ms) if self.deleted else RunRestored())
 
 
@@ -191,7 +187,6 @@ class LogToRun(OfRun):
         run.points = points
         if params:
             run.params += len(params)
-            state.changed_runs.add(run.run_id)
             for key, value in params.items():
                 state.params[run.run_id, key] = value
                 state.new_params.append((run.run_id, key, value))
@@ -244,7 +239,6 @@ class DeleteRunTag(OfRun):
             raise Rejected(NOT_FOUND, f"No tag with name: {self.key} in run with id {self.run_id}")
         state.tags.remove((run.run_id, self.key))
         run.tags -= 1
-        state.changed_runs.add(run.run_id)
         append(state, run, RunTagDeleted(self.key))
 
 
@@ -307,8 +301,6 @@ def set_tag_keys(state: State, run: Run, tags: Mapping[str, Any]) -> None:
     run.tags += len(new)
     if RUN_NAME_TAG in tags:
         run.name = tags[RUN_NAME_TAG]
-    if new or RUN_NAME_TAG in tags:
-        state.changed_runs.add(run.run_id)
 
 
 def _check_count(what: str, limit: int, count: int, advice: str) -> None:

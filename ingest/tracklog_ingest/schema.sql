@@ -173,7 +173,7 @@ begin
         0, begins + given.number, run.experiment_id, given.run_id, append_points.kind, append_points.version,
         append_points.workspace, append_points.principal, given.payload
     from unnest(run_ids, payloads) with ordinality as given (run_id, payload, number)
-    inner join tracklog_admission.run as run on run.partition = 0 and run.run_id = given.run_id;
+    left join tracklog_admission.run as run on run.partition = 0 and run.run_id = given.run_id;
     with touched as (
         update tracklog_admission.run as run
         set last_position = begins + wanted.number, points = run.points + wanted.points
@@ -182,7 +182,7 @@ begin
             from unnest(run_ids, counts) with ordinality as given (run_id, points, number)
             group by given.run_id
         ) as wanted
-        where run.partition = 0 and run.run_id = wanted.run_id
+        where run.partition = 0 and run.run_id = any(run_ids) and run.run_id = wanted.run_id
         returning run.experiment_id, run.last_position
     )
     update tracklog_admission.experiment as experiment set last_position = latest.position

@@ -1,9 +1,11 @@
-"""What admission knows while it decides a group: read under the head's lock, changed, then saved."""
+"""What admission knows while it decides a group: read under the head's lock, changed, then written."""
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
+
+import msgspec
 
 from tracklog_contract.errors import INVALID, NOT_FOUND, Rejected
 from tracklog_contract.events import NewEntry
@@ -96,9 +98,9 @@ class KeySet:
         self.added: set[tuple[Any, str]] = set()
         self.removed: set[tuple[Any, str]] = set()
 
-    def read(self, pairs: Iterable[tuple[Any, str]]) -> None:
-        """Note the pairs that the database has."""
-        self._set.update(pairs)
+    def read(self, pair: tuple[Any, str]) -> None:
+        """Note a pair that the database has."""
+        self._set.add(pair)
 
     def __contains__(self, pair: tuple[Any, str]) -> bool:
         return pair in self._set
@@ -136,9 +138,6 @@ class State:
     entries: list[NewEntry] = field(default_factory=list)
     touched_runs: dict[uuid.UUID, int] = field(default_factory=dict)
     touched_experiments: dict[int, int] = field(default_factory=dict)
-    changed_runs: set[uuid.UUID] = field(default_factory=set)
-    changed_experiments: set[int] = field(default_factory=set)
-    changed_models: set[str] = field(default_factory=set)
     new_params: list[tuple[uuid.UUID, str, str]] = field(default_factory=list)
     new_model_params: list[tuple[str, str, str]] = field(default_factory=list)
     lifecycles: list[tuple[int, bool, int]] = field(default_factory=list)
@@ -186,95 +185,79 @@ class State:
     def set_lifecycle(self, experiment: Experiment, *, deleted: bool, position: int) -> None:
         """Delete or restore an experiment and every run of it, those not read by this group included."""
         experiment.deleted = deleted
-        self.changed_experiments.add(experiment.experiment_id)
         self.lifecycles.append((experiment.experiment_id, deleted, position))
         for run in self.runs.values():
             if run.experiment_id == experiment.experiment_id:
                 run.deleted = deleted
-                self.changed_runs.add(run.run_id)
                 self.touched_runs[run.run_id] = position
 
 
 async def load(connection: Any, wants: Wants, quotas: Quotas) -> State:
     """Read what a group wants to know. The caller holds the head's lock, so nothing can change under it."""
+    rows = await connection.fetch(
+        SQL["load_state"],
+        list(wants.runs),
+        list(wants.experiments),
+        *columns(wants.names, 2),
+        *columns(wants.params, 2),
+        *columns(wants.tags, 2),
+        *columns(wants.experiment_tags, 2),
+        list(wants.models),
+        *columns(wants.model_params, 2),
+        *columns(wants.model_tags, 2),
+        wants.new_experiments,
+    )
     state = State(quotas)
-    for row in await connection.fetch(SQL["load_runs"], list(wants.runs)):
-        state.position, *columns = row
-        if columns[0] is not None:
-            state.runs[columns[0]] = Run(*columns)
-    if wants.experiments or wants.names:
-        names = _columns(wants.names, 2)
-        for row in await connection.fetch(SQL["load_experiments"], list(wants.experiments), *names):
-            experiment = Experiment(*row)
-            state.experiments[experiment.experiment_id] = experiment
-            state.names[experiment.workspace, experiment.name] = experiment.experiment_id
-    if wants.params:
-        for row in await connection.fetch(SQL["load_params"], *_columns(wants.params, 2)):
-            state.params[row[0], row[1]] = row[2]
-    if wants.model_params:
-        for row in await connection.fetch(SQL["load_model_params"], *_columns(wants.model_params, 2)):
-            state.model_params[row[0], row[1]] = row[2]
-    for name, wanted, keys in (
-        ("load_tags", wants.tags, state.tags),
-        ("load_experiment_tags", wants.experiment_tags, state.experiment_tags),
-        ("load_model_tags", wants.model_tags, state.model_tags),
-    ):
-        if wanted:
-            keys.read(tuple(row) for row in await connection.fetch(SQL[name], *_columns(wanted, 2)))
-    if wants.models:
-        for row in await connection.fetch(SQL["load_models"], list(wants.models)):
-            state.models[row[0]] = Model(*row)
-    if wants.new_experiments:
-        rows = await connection.fetch(SQL["new_experiment_ids"], wants.new_experiments)
-        state.new_experiment_ids = [row[0] for row in rows]
+    for kind, text in rows:
+        _READERS[kind](state, msgspec.json.decode(text))
     return state
 
 
-async def save(connection: Any, state: State) -> None:
-    """Write a group's changes to admission's tables; the entries themselves are appended after."""
-    if state.changed_experiments:
-        changed = [state.experiments[experiment_id] for experiment_id in state.changed_experiments]
-        await connection.execute(
-            SQL["save_experiments"],
-            *_columns(
-                (
-                    (e.experiment_id, e.workspace, e.name, e.artifact_location, e.deleted, e.runs, e.tags)
-                    for e in changed
-                ),
-                7,
-            ),
-        )
-    for lifecycle in state.lifecycles:
-        await connection.execute(SQL["save_lifecycle"], *lifecycle)
-    if state.changed_runs:
-        runs = [state.runs[run_id] for run_id in state.changed_runs]
-        await connection.execute(SQL["save_runs"], *_columns(map(_run_row, runs), 11))
-    if state.changed_models:
-        models = [state.models[model_id] for model_id in state.changed_models]
-        rows = ((m.model_id, m.experiment_id, m.deleted, m.position) for m in models)
-        await connection.execute(SQL["save_models"], *_columns(rows, 4))
-    if state.new_params:
-        await connection.execute(SQL["save_params"], *_columns(state.new_params, 3))
-    if state.new_model_params:
-        await connection.execute(SQL["save_model_params"], *_columns(state.new_model_params, 3))
-    for saved, deleted, keys in (
-        ("save_tags", "delete_tags", state.tags),
-        ("save_experiment_tags", "delete_experiment_tags", state.experiment_tags),
-        ("save_model_tags", "delete_model_tags", state.model_tags),
-    ):
-        if keys.added:
-            await connection.execute(SQL[saved], *_columns(keys.added, 2))
-        if keys.removed:
-            await connection.execute(SQL[deleted], *_columns(keys.removed, 2))
+def _read_position(state: State, item: int) -> None:
+    state.position = item
 
 
-def _run_row(run: Run) -> tuple[Any, ...]:
-    return (
-        run.run_id, run.experiment_id, run.name, run.user_id, run.artifact_uri, run.status, run.start_ms,
-        run.end_ms, run.deleted, run.params, run.tags,
-    )  # fmt: skip
+def _read_run(state: State, item: list[Any]) -> None:
+    run = Run(uuid.UUID(item[0]), *item[1:])
+    state.runs[run.run_id] = run
 
 
-def _columns(rows: Iterable[Sequence[Any]], width: int) -> list[list[Any]]:
+def _read_experiment(state: State, item: list[Any]) -> None:
+    experiment = Experiment(*item)
+    state.experiments[experiment.experiment_id] = experiment
+    state.names[experiment.workspace, experiment.name] = experiment.experiment_id
+
+
+def _read_param(state: State, item: list[str]) -> None:
+    state.params[uuid.UUID(item[0]), item[1]] = item[2]
+
+
+def _read_tag(state: State, item: list[str]) -> None:
+    state.tags.read((uuid.UUID(item[0]), item[1]))
+
+
+def _read_model(state: State, item: list[Any]) -> None:
+    state.models[item[0]] = Model(*item)
+
+
+def _read_model_param(state: State, item: list[str]) -> None:
+    state.model_params[item[0], item[1]] = item[2]
+
+
+_READERS: Final[dict[str, Callable[[State, Any], None]]] = {
+    "position": _read_position,
+    "run": _read_run,
+    "experiment": _read_experiment,
+    "param": _read_param,
+    "tag": _read_tag,
+    "experiment_tag": lambda state, item: state.experiment_tags.read((item[0], item[1])),
+    "model": _read_model,
+    "model_param": _read_model_param,
+    "model_tag": lambda state, item: state.model_tags.read((item[0], item[1])),
+    "new_experiment_id": lambda state, item: state.new_experiment_ids.append(item),
+}
+
+
+def columns(rows: Iterable[Sequence[Any]], width: int) -> list[list[Any]]:
     """Rows as columns, the form in which arrays are bound."""
     return [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(width)]

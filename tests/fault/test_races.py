@@ -41,12 +41,15 @@ async def test_a_tailing_reader_meets_every_position_once_and_in_order(database:
         positions: list[int] = []
         points: Counter[uuid.UUID | None] = Counter()
         most = random.Random(1)
+        deadline = time.monotonic() + 120
         while True:
+            assert time.monotonic() < deadline, positions[-3:]
             # Looked at before reading: what was appended until then must come out now.
             ended = all(writer.returncode is not None for writer in writers)
             last = positions[-1] if positions else 0
             entries = await read_after(tail, last, entries_max=most.randrange(1, 400))
             positions += [entry.position for entry in entries]
+            assert positions[-1:] in ([], [len(positions)]), "a position was skipped or came twice"
             points.update(entry.run_id for entry in entries if isinstance(entry.event, RunLogged))
             if ended and not entries:
                 break

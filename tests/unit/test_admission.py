@@ -33,7 +33,7 @@ def state() -> State:
     state.names["default", "one"] = 1
     run = Run(RUN_ID, 1, "name", "", "mlflow-artifacts:/1/r/artifacts", 1, 0, tags=1)
     state.runs[RUN_ID] = run
-    state.tags.read([(RUN_ID, "mlflow.runName")])
+    state.tags.read((RUN_ID, "mlflow.runName"))
     return state
 
 

@@ -272,6 +272,7 @@ def test_a_model_s_history_item_is_its_lasting_properties():
         "run_id": "r",
         "artifact_path": "p",
         "utc_time_created": "t",
+        "model_uuid": None,
         "flavors": {"f": {"a": 1}, "g": "x"},
     }
 

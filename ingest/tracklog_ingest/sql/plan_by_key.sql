@@ -1,5 +1,6 @@
--- For a connection that looks rows up by key only: plans made while the tables are small stay right when they have
--- grown. Several statements, no parameters, no rows.
+-- For a connection that looks rows up by key only: plans made once, while the tables are small, stay right when they
+-- have grown. Several statements, no parameters, no rows.
 set enable_seqscan = off;
 set enable_hashjoin = off;
 set enable_mergejoin = off;
+set plan_cache_mode = force_generic_plan;

@@ -1,2 +1,0 @@
--- Ids for new experiments; one that is not used leaves a gap. $1 integer: how many. Rows: that many bigints.
-select nextval('tracklog_admission.experiment_id') from generate_series(1, $1::integer);
