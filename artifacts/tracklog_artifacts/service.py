@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 import msgspec
 from aiohttp import web
 
-from tracklog_artifacts import paths
+from tracklog_artifacts import paths, presigned
 from tracklog_artifacts.download import send
 from tracklog_artifacts.local import LocalStore
 from tracklog_artifacts.paths import ArtifactPath
@@ -79,6 +79,7 @@ class Artifacts:
             ("GET", f"{_MODEL}/artifacts/directories", self._list_model),
             ("GET", f"{_MODEL}/artifacts/files", self._download_of_model),
             ("HEAD", f"{_MODEL}/artifacts/files", self._download_of_model),
+            *presigned.routes(self._artifact_uri, self._model_artifact_uri),
         ]
 
     def root_routes(self) -> list[Route]:

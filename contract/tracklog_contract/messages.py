@@ -254,6 +254,20 @@ LOG_MODEL: Final = Message(
 
 LIST_ARTIFACTS: Final = Message("ListArtifacts", (_OLD_RUN_ID, _text("path"), _PAGE_TOKEN))
 
+CREATE_PRESIGNED_UPLOAD_URL: Final = Message(
+    "CreatePresignedUploadUrl",
+    (
+        _text("run_id", default=""),
+        _text("model_id", default=""),
+        _text("path", REQUIRED),
+        Field("expiration", "int64", checks=(INT,)),
+    ),
+)
+CREATE_PRESIGNED_DOWNLOAD_URL: Final = Message(
+    "CreatePresignedDownloadUrl",
+    (_RUN_ID, _text("path", REQUIRED), Field("expiration", "int64", checks=(INT,))),
+)
+
 GET_METRIC_HISTORY: Final = Message(
     "GetMetricHistory",
     # MLflow's max_results has 32 bits, but it gives the whole history for a greater number.

@@ -1,16 +1,21 @@
 """One tracklog server for the whole folder, and the ways in which its tests reach it."""
 
 import asyncio
+import http.client
 import itertools
+import json
 from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import urlsplit
 
 import asyncpg
 import mlflow
 import pytest
 from mlflow import MlflowClient
 
-from tests.support.api import Api
+from tests.support.api import Api, path_of
 from tests.support.server import Server, running_server
+from tracklog_contract.errors import MESSAGE_CHARS_MAX
 from tracklog_server.embedded import socket_dsn
 
 _numbers = itertools.count()
@@ -87,3 +92,42 @@ def database_value(tracking_server: Server) -> Callable[..., object]:
 def log_position(database_value: Callable[..., object]) -> Callable[[], object]:
     """Tells the position of the last entry in the log."""
     return lambda: database_value("select position from tracklog_log.head where partition = 0")
+
+
+@pytest.fixture
+def send(tracking_server: Server) -> Callable[..., tuple[int, Any]]:
+    """Sends bytes as they are; gives the status and the JSON answer."""
+    parts = urlsplit(tracking_server.url)
+
+    def send(
+        method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None
+    ) -> tuple[int, Any]:
+        connection = http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=60)
+        try:
+            headers = {"Content-Type": "application/json"} if headers is None else headers
+            connection.request(method, path_of(path), body, headers)
+            answer = connection.getresponse()
+            return answer.status, json.loads(answer.read())
+        finally:
+            connection.close()
+
+    return send
+
+
+@pytest.fixture
+def refused(send: Callable[..., tuple[int, Any]], log_position: Callable[[], object]) -> Callable[..., str]:
+    """Sends what must be refused as MLflow refuses, with nothing of it in the log; gives the error code."""
+
+    def refused(method: str, path: str, body: Any = b"", headers: dict[str, str] | None = None) -> str:
+        before = log_position()
+        status, answer = send(
+            method, path, body if isinstance(body, bytes) else json.dumps(body).encode(), headers
+        )
+        assert 400 <= status < 500, (status, answer)
+        assert set(answer) == {"error_code", "message"}
+        # A sentence: neither nothing, nor all of what was sent.
+        assert 0 < len(answer["message"]) <= MESSAGE_CHARS_MAX
+        assert log_position() == before
+        return str(answer["error_code"])
+
+    return refused

@@ -25,6 +25,7 @@ REPOSITORY = Path(__file__).parents[2]
 RUN = "0123456789abcdef0123456789abcdef"
 OTHER_RUN = "f" * 32
 HOSTILE_RUN = "e" * 32
+MODEL = f"m-{RUN}"
 ROOTS = {
     RUN: f"mlflow-artifacts:/0/{RUN}/artifacts",
     OTHER_RUN: f"s3://bucket/0/{OTHER_RUN}/artifacts",
@@ -43,6 +44,12 @@ async def artifact_uri(run_id):
     return ROOTS[run_id]
 
 
+async def model_artifact_uri(model_id):
+    if model_id != MODEL:
+        raise Rejected(NOT_FOUND, f"Logged model with ID '{model_id}' not found.")
+    return f"mlflow-artifacts:/0/models/{MODEL}/artifacts"
+
+
 @web.middleware
 async def errors_as_json(request, handler):
     try:
@@ -59,7 +66,7 @@ async def errors_as_json(request, handler):
 def application(root, config=None):
     app = web.Application(middlewares=[errors_as_json])
     app[REFUSED], app[ESCAPED] = [], []
-    artifacts = Artifacts(root, artifact_uri, config)
+    artifacts = Artifacts(root, artifact_uri, model_artifact_uri, config)
     for prefix in ("/api", "/ajax-api"):
         for method, path, handler in artifacts.routes():
             app.router.add_route(method, prefix + path, handler)

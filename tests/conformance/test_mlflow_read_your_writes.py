@@ -6,7 +6,7 @@ import mlflow
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModelStatus, Metric, ViewType
 
-ROUNDS = 40
+ROUNDS = 25
 
 
 def test_each_write_is_seen_by_the_read_after_it(client, experiment, run_id):

@@ -12,9 +12,13 @@ import pytest
 from tests.support.api import Api
 from tests.support.mixed_load import MixedLoad
 from tests.support.rebuild import rebuild
+from tests.support.rooms import appending, fold_all, new_run, prepare
 from tests.support.seed import seed
 from tests.support.server import Server, running_server
 from tests.support.writers import Writer, check
+from tracklog_projector.checkpoints import CHANNEL
+from tracklog_projector.projector import connect, fold_next
+from tracklog_projector.schema import NEXT, create_views
 from tracklog_server.embedded import socket_dsn
 
 # Longer than runs must be quiet before they are merged and documented.
@@ -145,3 +149,25 @@ def test_a_rebuild_under_load_loses_nothing(server: Server) -> None:
         for writer in writers:
             for run in writer.runs:
                 check(api, run)
+
+
+async def test_a_rebuild_tells_nobody_of_views_that_cannot_be_read_yet(database: str) -> None:
+    await prepare(database)
+    live = await connect(database)
+    builder = await connect(database, NEXT)
+    told: asyncio.Queue[int] = asyncio.Queue()
+    try:
+        await live.add_listener(CHANNEL, lambda *notice: told.put_nowait(int(notice[-1])))
+        await create_views(live, NEXT)
+        async with appending(database) as appender:
+            await new_run(appender, "rebuilt")
+        position, fold = await fold_next(builder, 0, turn=None)
+        assert fold is not None
+        await fold_all(database)
+        # Notices come in the order of commits: one of the rebuild's would have come first.
+        assert await asyncio.wait_for(told.get(), 5) == position
+        await asyncio.sleep(0.1)
+        assert told.empty()
+    finally:
+        builder.terminate()
+        live.terminate()

@@ -56,14 +56,19 @@ def value_of(key: int, step: int) -> float:
     return key + step / 1000
 
 
-def log_step(api: Api, run_id: str, keys: int, step: int) -> None:
-    """One point of every key, in as many requests as it takes."""
+def log_step(api: Api, run_id: str, keys: int, step: int, *, read_back: bool = False) -> None:
+    """One point of every key, in as many requests as it takes.
+
+    Args: read_back: after each request, so that each is folded by itself, as those of a slow client are.
+    """
     for begin in range(0, keys, BATCH):
         metrics = [
             {"key": f"layer/{key:04}", "value": value_of(key, step), "timestamp": 10 * step, "step": step}
             for key in range(begin, begin + BATCH)
         ]
         api.post("runs/log-batch", {"run_id": run_id, "metrics": metrics})
+        if read_back:
+            api.get("metrics/get-history", {"run_id": run_id, "metric_key": "none"})
 
 
 def check_series(api: Api, run_id: str, keys: int, steps: int) -> None:
@@ -93,7 +98,7 @@ def test_a_run_of_5000_keys_costs_few_rows(server: Server) -> None:
     with Api(server.url) as api:
         run_id = new_run(api)
         for step in range(STEPS):
-            log_step(api, run_id, KEYS, step)
+            log_step(api, run_id, KEYS, step, read_back=True)
             if step % 10 == 9:
                 peak = max(peak, chunk_rows(server))
         check_series(api, run_id, KEYS, STEPS)

@@ -1,0 +1,140 @@
+"""Calls that read runs and their metrics."""
+
+from tests.conformance.differential import values as v
+from tests.conformance.differential.searching import (
+    BAD_FILTERS,
+    BAD_ORDERS,
+    INCOMPARABLE_ORDERS,
+    comparison,
+    order_entry,
+)
+
+INTERVALS = [
+    (None, None),
+    (0, 2),
+    (-1, 3),
+    (5, 1),
+    (0, None),
+    (None, 3),
+    ("0", "2"),
+    (0, 2**31 - 1),
+    ("x", 1),
+    (0.5, 2),
+]
+
+
+def get(world):
+    """runs/get."""
+    world.send("GET runs/get", {world.pick("run_id", "run_id", "run_uuid"): world.some("run")})
+
+
+def search(world):
+    """runs/search, to the last page."""
+    experiments = world.random.sample(
+        world.made["experiment"], world.random.randint(1, len(world.made["experiment"]))
+    )
+    fields, covers, unordered = {"experiment_ids": experiments}, set(), False
+    if world.chance(0.8):
+        parts = [
+            comparison(world.random, world.decks, "runs", world.known)
+            for _ in range(world.pick(1, 1, 1, 2, 3))
+        ]
+        fields["filter"] = world.pick(" AND ", " and ", "  AND\n ").join(text for text, _ in parts)
+        covers |= {covered for _, covered in parts}
+    if world.chance(0.6):
+        fields["order_by"], order_covers, unordered = _order(world)
+        covers |= order_covers
+    if world.chance(0.6):
+        fields["run_view_type"] = world.pick(*v.VIEWS)
+    if not unordered and world.chance(0.8):
+        fields["max_results"] = world.pick(3, 5, 7, 1000, "4")
+    world.pages("POST runs/search", fields, covers=frozenset(covers), unordered=unordered)
+
+
+def _order(world):
+    entries, covers, unordered = [], set(), False
+    for _ in range(world.pick(1, 1, 2)):
+        identifier, ascends, covered = order_entry(world.random, world.decks, "runs")
+        if any(entry.split()[0] == identifier for entry in entries):
+            continue
+        entries.append(
+            identifier + (world.pick(" ASC", "", " asc") if ascends else world.pick(" DESC", " desc"))
+        )
+        covers.add(covered)
+        unordered = unordered or identifier in INCOMPARABLE_ORDERS
+    return entries, covers, unordered
+
+
+def search_badly(world):
+    """runs/search with one thing wrong, or odd."""
+    fields = {"experiment_ids": world.made["experiment"][:2], "max_results": 5}
+    match world.pick(
+        "filter",
+        "filter",
+        "filter",
+        "order_by",
+        "order_by",
+        "max_results",
+        "page_token",
+        "run_view_type",
+        "experiment_ids",
+    ):
+        case "filter":
+            fields["filter"] = world.deal("bad runs filter", [*BAD_FILTERS["runs"], 5, [], None])
+        case "order_by":
+            fields["order_by"] = world.pick(
+                [world.deal("bad runs order", BAD_ORDERS["runs"])], "metrics.m", [5], {}
+            )
+        case "max_results":
+            fields["max_results"] = world.deal("bad runs size", [*v.BAD_SIZES, *v.SIZES])
+        case "page_token":
+            fields["page_token"] = world.pick("zzz", "%%%", "e30=", "", 5, "é")
+        case "run_view_type":
+            fields["run_view_type"] = world.pick("NOPE", 2, "2", 7, [], "active_only")
+        case "experiment_ids":
+            fields["experiment_ids"] = world.pick([], ["999999"], "x", [5], {}, None, ["abc"], [""])
+    world.send("POST runs/search", fields)
+
+
+def get_history(world):
+    """metrics/get-history, to the last page."""
+    fields = {world.pick("run_id", "run_id", "run_uuid"): world.some("run"), "metric_key": _key(world)}
+    if world.chance(0.7):
+        fields["max_results"] = world.pick(1, 2, 5, 25000, 400)
+    if world.chance(0.1):
+        field, values = world.pick(
+            ("max_results", [0, -1, "x", 2**31]), ("metric_key", [""]), ("page_token", ["zzz", ""])
+        )
+        fields[field] = world.pick(*values)
+    if fields.get("max_results") in (1, 2) and fields["metric_key"] == "series":
+        fields["max_results"] = 300
+    world.pages("GET metrics/get-history", fields)
+
+
+def get_history_bulk(world):
+    """metrics/get-history-bulk, of one run at a time: several are ordered by their ids."""
+    fields = {"run_id": [world.some("run")], "metric_key": _key(world)}
+    if world.chance(0.4):
+        fields["max_results"] = world.pick(1, 2, 25000, 25001, 0, -1, "x")
+    if world.chance(0.1):
+        fields["run_id"] = world.pick([], ["0" * 32] * 100, ["0" * 32] * 101)
+    if world.chance(0.05):
+        del fields["metric_key"]
+    world.send("GET metrics/get-history-bulk", fields, base="/ajax-api")
+
+
+def get_history_bulk_interval(world):
+    """metrics/get-history-bulk-interval."""
+    start, end = world.deal("interval", INTERVALS)
+    runs = [world.some("run") for _ in range(world.pick(1, 1, 2, 3))]
+    fields = {"run_ids": runs, "metric_key": _key(world)}
+    fields |= {name: step for name, step in (("start_step", start), ("end_step", end)) if step is not None}
+    if world.chance(0.7):
+        fields["max_results"] = world.pick(1, 2, 3, 5, 2500, 2501, 0, -1, "x")
+    if world.chance(0.1):
+        fields["run_ids"] = world.pick([], ["0" * 32] * 100, ["0" * 32] * 101)
+    world.send("GET metrics/get-history-bulk-interval", fields, unordered=len(runs) > 1)
+
+
+def _key(world):
+    return world.pick("series", "nope") if world.chance(0.3) else world.deal("history key", v.KEYS)

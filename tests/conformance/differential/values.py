@@ -1,0 +1,67 @@
+"""What the generated calls are filled with: ordinary values, values at the limits, and refused ones."""
+
+import math
+
+KEYS = ["m", "M", "loss", "a/b", "x y", "é", "مفتاح", "क", "m-1", "a.b", "a:b", "k" * 250]
+BAD_KEYS = [
+    "", "../a", "a//b", "/a", "a#b", ".", "..", "a/..", "a/", "./a", "k" * 251, "a\nb", "a\tb", "💥", "a%b",
+    "a\\b", "a;b", "(a)", "e\u0301", 5, 1.5, True, None, [], {}, ["a"],
+]  # fmt: skip
+TEXTS = [
+    "1", "aBc", "abc", "zzz", "x y", "it's", 'a"b', "a_b", "aXb", "100%", "", " ", "Ünïcode", "u\u0308", "ü",
+    "שלום", "a\u202eb", "💥", "a\nb", "\t", "\x01", "\x7f", "NaN", "null", "a\\b", "<b>", "\u2028", "\ufeff",
+]  # fmt: skip
+LONG_TEXTS = [
+    "x" * 5999,
+    "x" * 6000,
+    "x" * 6001,
+    "é" * 8000,
+    "é" * 8001,
+    "💥" * 6000,
+    "x" * 20000,
+    "x" * 20001,
+]
+BAD_TEXTS = [5, 1.5, True, False, [], {}, ["a"], {"a": 1}]
+PATTERNS = [
+    "1",
+    "aBc",
+    "abc",
+    "a%",
+    "A%",
+    "%b%",
+    "a_b",
+    "x y",
+    "100%",
+    "",
+    "%",
+    "ünï%",
+    "_",
+    "💥",
+    "%\\%",
+    "u\u0308",
+]
+NUMBERS = [0.0, -0.0, 1.0, 1, 0.1 + 0.2, 5e-324, 1e308, -1e308, -1.5, 3, 2**53 + 1, "2.5", "-7", "1e3"]
+ODD_NUMBERS = ["NaN", "Infinity", "-Infinity", "inf", "-inf"]
+# Bare NaN and infinities are no JSON, yet Python writes them; MLflow takes them for 0.
+BAD_NUMBERS = ["abc", "", None, [], {}, "1,5", " ", math.nan, math.inf, -math.inf, "nan", True]
+STEPS = [0, 0, 1, 2, 3, -1, 2**31, 2**63 - 1, -(2**63), "4", 5.0, "-2"]
+BAD_STEPS = [2**63, -(2**63) - 1, "a", "9223372036854775808", [], {}, "1.0.0"]
+TIMES = [0, 1, 2, 3, "4", 2**31, 2**63 - 1, 5.0]
+BAD_TIMES = [-1, -(2**63), 2**63, "a", "", None, [], {}]
+STATUSES = ["RUNNING", "FINISHED", "FAILED", "KILLED", "SCHEDULED"]
+ODD_STATUSES = ["running", "NOPE", "", "4"]
+RUN_NAMES = ["r1", "r2", "R1", "x y", "é", "שלום", "💥"]
+USERS = ["", "ann", "Ann", "bob", "é"]
+SIZES = [1, 2, 3, 5, 1000, "2", 50000]
+BAD_SIZES = [0, -1, 50001, 2**31, "a", [], {}]
+VIEWS = ["ACTIVE_ONLY", "DELETED_ONLY", "ALL"]
+UNKNOWN_RUNS = ["0" * 32, "nope", "", "a b", "é", "x" * 300, "../x", 7]
+UNKNOWN_EXPERIMENTS = ["999999999", "", "-1", "9223372036854775807", 7]
+UNKNOWN_MODELS = ["m-" + "0" * 32, "nope"]
+MODEL_NAMES = ["alpha", "beta", "Alpha", "x y", "é", "a_b", "שלום"]
+BAD_MODEL_NAMES = ["a/b", "a:b", "a.b", "a%b", 'a"b', "a'b"]
+MODEL_TYPES = ["", "t1", "t2", "T1"]
+DATASETS = [("d", "x"), ("d", "y"), ("q", "x"), ("Ünï", "z")]
+CONTEXTS = ["train", "eval", "Train"]
+FILES = ["a.txt", "dir/b.txt", "dir/c d.txt", "dir/sub/é.txt", "model/MLmodel"]
+BAD_PATHS = ["../a", "a/../../b", "/etc/passwd", "a/./b"]

@@ -1,0 +1,87 @@
+"""What the generated calls have made so far in this round, and the chances by which they go on."""
+
+import itertools
+import random
+
+from tests.conformance.differential.call import BASES, Call
+from tests.conformance.differential.deck import Decks
+from tests.conformance.differential.values import UNKNOWN_EXPERIMENTS, UNKNOWN_MODELS, UNKNOWN_RUNS
+
+UNKNOWN = {"run": UNKNOWN_RUNS, "experiment": UNKNOWN_EXPERIMENTS, "model": UNKNOWN_MODELS}
+
+
+class World:
+    """A round's experiments, runs and models by name; rounds begin with none, so that searches stay small.
+
+    `scrap`: one of each kind that is written to but never read, by calls which one server may take and the
+    other refuse.
+    """
+
+    def __init__(self, pair, seed):
+        self.pair = pair
+        self.random = random.Random(seed)
+        self.decks = Decks(self.random)
+        self.made = {"experiment": [], "run": [], "model": []}
+        self.scrap = {}
+        self.deleted_models = []
+        self.files = []
+        self._numbers = itertools.count(1)
+
+    def start_round(self):
+        """Forget what was made; it stays on the servers. Make what may be spoiled."""
+        for names in self.made.values():
+            names.clear()
+        self.files.clear()
+        self.deleted_models.clear()
+        self.send("POST experiments/create", {"name": f"scrap {self.number()}"}, makes="experiment")
+        fields = {"experiment_id": self.known("experiment")}
+        self.send("POST runs/create", {**fields, "start_time": 1, "run_name": "scrap"}, makes="run")
+        self.send("POST logged-models", {**fields, "name": "scrap"}, makes="model")
+        self.send("POST logged-models", {**fields, "name": "deleted"}, makes="model")
+        deleted = self.made["model"].pop()
+        self.send("DELETE logged-models/{model_id}", path=f"logged-models/{deleted}")
+        self.scrap = {kind: names.pop() for kind, names in self.made.items()} | {"deleted model": deleted}
+
+    def new_scrap_run(self):
+        """The name of a new run that nothing else uses."""
+        fields = {"experiment_id": self.scrap["experiment"], "run_name": "scrap"}
+        self.send("POST runs/create", fields, makes="run")
+        return self.made["run"].pop()
+
+    def number(self):
+        """A number that no earlier call has got."""
+        return next(self._numbers)
+
+    def chance(self, probability):
+        """True as often as that."""
+        return self.random.random() < probability
+
+    def pick(self, *choices):
+        """One of these."""
+        return self.random.choice(choices)
+
+    def deal(self, name, cards):
+        """The next card of the deck of this name."""
+        return self.decks.deal(name, cards)
+
+    def known(self, kind):
+        """The name of something made; an unknown id when there is none."""
+        return self.random.choice(self.made[kind] or UNKNOWN[kind][:1])
+
+    def some(self, kind):
+        """Mostly `known`, now and then something that does not exist or is no id at all."""
+        return self.deal(f"unknown {kind}", UNKNOWN[kind]) if self.chance(0.04) else self.known(kind)
+
+    def send(self, endpoint, fields=None, *, makes="", **more):
+        """Make the call on both sides, under either prefix; gives both answers when both succeed."""
+        call = Call(endpoint, fields, makes=makes, **{"base": self.random.choice(BASES), **more})
+        count = len(self.pair.names.made[makes]) if makes else 0
+        answers = self.pair.send(call)
+        if makes and len(self.pair.names.made[makes]) > count:
+            self.made[makes].append(f"<{makes} {count}>")
+        return answers
+
+    def pages(self, endpoint, fields, *, field="page_token", **more):
+        """Make the call on both sides and follow its pages to the end."""
+        call = Call(endpoint, fields, base=self.random.choice(BASES), makes="", **more)
+        self.pair.pages(call, field)
