@@ -129,6 +129,7 @@ def test_unknown_runs(refused, run):
 
 def test_unknown_experiments_models_and_paths(refused):
     assert refused("GET", "experiments/get?experiment_id=999999999") == NOT_FOUND
+    assert refused("POST", "runs/create", {"experiment_id": "-1"}) == NOT_FOUND
     assert refused("GET", "experiments/get-by-name?experiment_name=nope%00") == INVALID
     assert refused("GET", f"runs/get?run_id={UNKNOWN_RUN}") == NOT_FOUND
     assert refused("GET", "runs/get") == INVALID
@@ -140,7 +141,7 @@ def test_unknown_experiments_models_and_paths(refused):
         NOT_FOUND,
     )
     assert refused("GET", "/api/2.0/mlflow/no-such-endpoint") == "ENDPOINT_NOT_FOUND"
-    assert refused("GET", "/") == "ENDPOINT_NOT_FOUND"
+    assert refused("GET", "/no-such-page") == "ENDPOINT_NOT_FOUND"
     assert refused("DELETE", "runs/create") == "ENDPOINT_NOT_FOUND"
 
 

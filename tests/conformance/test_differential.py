@@ -1,7 +1,7 @@
 """Generated calls get the same answers from tracklog as from MLflow's own server.
 
-Off by default, since it takes minutes: `make differential`. `DIFFERENTIAL_CALLS` says how many calls; `TEST_SEED`
-repeats a run. Where the answers are to differ, the
+Off by default, since it takes minutes: `make differential`. `DIFFERENTIAL_CALLS` says how many calls;
+`TEST_SEED` repeats a run. Where the answers are to differ, the
 tables in `differential/differences.py` and `differential/one_sided.py` say why.
 """
 

@@ -16,7 +16,7 @@ from tests.support.rooms import appending, fold_all, new_run, prepare
 from tests.support.seed import seed
 from tests.support.server import Server, running_server
 from tests.support.writers import Writer, check
-from tracklog_projector.checkpoints import CHANNEL
+from tracklog_projector.checkpoints import Checkpoints
 from tracklog_projector.projector import connect, fold_next
 from tracklog_projector.schema import NEXT, create_views
 from tracklog_server.embedded import socket_dsn
@@ -151,23 +151,22 @@ def test_a_rebuild_under_load_loses_nothing(server: Server) -> None:
                 check(api, run)
 
 
-async def test_a_rebuild_tells_nobody_of_views_that_cannot_be_read_yet(database: str) -> None:
+async def test_progress_of_a_rebuild_is_not_taken_for_that_of_the_live_views(database: str) -> None:
     await prepare(database)
-    live = await connect(database)
     builder = await connect(database, NEXT)
-    told: asyncio.Queue[int] = asyncio.Queue()
+    checkpoints = Checkpoints(database, poll_s=60)
+    following = asyncio.create_task(checkpoints.run())
     try:
-        await live.add_listener(CHANNEL, lambda *notice: told.put_nowait(int(notice[-1])))
-        await create_views(live, NEXT)
+        await create_views(builder, NEXT)
+        await fold_all(database)
+        assert await checkpoints.reach(1, timeout_s=5)
         async with appending(database) as appender:
             await new_run(appender, "rebuilt")
-        position, fold = await fold_next(builder, 0, turn=None)
-        assert fold is not None
+        position, _ = await fold_next(builder, 0, turn=None)
+        assert not await checkpoints.reach(position, timeout_s=0.3)
         await fold_all(database)
-        # Notices come in the order of commits: one of the rebuild's would have come first.
-        assert await asyncio.wait_for(told.get(), 5) == position
-        await asyncio.sleep(0.1)
-        assert told.empty()
+        assert await checkpoints.reach(position, timeout_s=5)
     finally:
+        following.cancel()
+        await asyncio.wait([following])
         builder.terminate()
-        live.terminate()
