@@ -20,6 +20,7 @@ from tests.support.server import Server, running_server
 from tracklog_contract.errors import Busy, Rejected, TracklogError, Unavailable
 from tracklog_ingest.append import AppendConfig, Appender
 from tracklog_ingest.runs import DeleteRunTag, LogToRun, SetRunDeleted
+from tracklog_ingest.state import SQL
 
 MIB = 2**20
 
@@ -173,6 +174,20 @@ async def test_without_a_database_the_outcome_is_unknown_and_the_queue_goes_on(d
         await appender.submit(log_point(run_id, 1))
     # The first may be there, once: that is what "unknown" means.
     assert sum((await transactions(database)).values()) in (1, 2)
+
+
+async def test_a_writer_that_stands_still_in_its_turn_loses_it(database: str) -> None:
+    async with held_back(database, AppendConfig()) as (appender, gate, run_id):
+        gate.open()
+        stuck = await asyncpg.connect(database)
+        try:
+            await stuck.execute(SQL["plan_by_key"])
+            await stuck.execute(SQL["lock_head"])
+            await asyncio.wait_for(appender.submit(log_point(run_id, 0)), 9)
+            with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError)):
+                await stuck.execute("commit")
+        finally:
+            stuck.terminate()
 
 
 @pytest.fixture

@@ -226,7 +226,8 @@ def debian_postgres(directory):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_stop_signal_leaves_nothing(scratch, number):
-    server = start_server(scratch / "data")
+    # The tests themselves may have been started by nohup, which the server would heed.
+    server = start_server(scratch / "data", preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL))
     try:
         server.wait_until_ready()
         assert len(server.descendants()) > 5

@@ -80,12 +80,11 @@ class MixedLoad:
         key = key or self._random.choice(["loss", "acc", "a/b", "é"])
         self.keys[run_id].add(key)
         value = self._random.choice([*VALUES, self._random.random(), self._random.gauss(0, 1)])
-        return {
-            "key": key,
-            "value": value,
-            "timestamp": self._random.randrange(50),
-            "step": self._random.randrange(-5, 60),
-        }
+        step, timestamp = self._random.randrange(-5, 60), self._random.randrange(50)
+        if self._random.random() < 0.2:
+            # Many points that are the latest but for their value, among them 0, -0 and NaN.
+            step, timestamp, value = 60, 50, self._random.choice(["NaN", 0.0, -0.0, -1.0])
+        return {"key": key, "value": value, "timestamp": timestamp, "step": step}
 
     def _log_metric(self) -> None:
         run_id = self._run()

@@ -137,11 +137,11 @@ create table tracklog_admission.model_param (
 -- The whole of admission and append for a group that only logs points, in one round trip: it takes the partition's
 -- turn, checks that every run is there, active and within its quota of points, and appends one entry per given run.
 -- Returns the last position, or null, having changed nothing, when any of them must be refused or looked at closer.
--- Planned for look-ups by key, whatever the tables' sizes were when the plan was made.
+-- Call it from a connection that plans look-ups by key (sql/plan_by_key.sql).
 create function tracklog_admission.append_points(
     run_ids uuid[], counts bigint[], kind smallint, version smallint, workspace text, principal text,
     payloads bytea[], points_max bigint
-) returns bigint language plpgsql set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+) returns bigint language plpgsql as $$
 declare
     begins bigint;
 begin
