@@ -100,7 +100,7 @@ def send(tracking_server: Server) -> Callable[..., tuple[int, Any]]:
     parts = urlsplit(tracking_server.url)
 
     def send(
-        method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None
+        method: str, path: str, body: bytes | Iterator[bytes] = b"", headers: dict[str, str] | None = None
     ) -> tuple[int, Any]:
         connection = http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=60)
         try:

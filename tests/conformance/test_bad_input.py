@@ -1,5 +1,6 @@
 """Whatever is sent, the answer is MLflow's error in a 4xx, and nothing of it is stored."""
 
+import gzip
 import json
 import math
 
@@ -108,6 +109,17 @@ def test_bodies_beyond_the_limit(refused, run_id):
     body = json.dumps({"run_id": run_id, "key": "k", "value": "x" * (33 * MIB)}).encode()
     for path in ("runs/set-tag", "runs/log-batch", "runs/search", "experiments/create"):
         assert refused("POST", path, body) == INVALID
+    # A small body that unfolds into a long one.
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    assert refused("POST", "runs/set-tag", gzip.compress(body * 10), headers) == INVALID
+    assert refused("POST", "runs/set-tag", b"not gzip", headers) == "BAD_REQUEST"
+
+
+def test_a_body_beyond_the_limit_whose_length_is_not_told(send, log_position):
+    before = log_position()
+    status, answer = send("POST", "runs/set-tag", iter([b" " * MIB] * 40))
+    assert (status, answer["error_code"]) == (400, INVALID)
+    assert log_position() == before
 
 
 @pytest.mark.parametrize("run", [UNKNOWN_RUN, "nope", "x" * 300, "../..", "0" * 31, "é" * 32, "0" * 33])

@@ -173,6 +173,15 @@ def test_the_data_frame_has_mlflow_s_columns_and_types(experiment):
     assert frame["tags.t"].isna().tolist() == [True, False]
 
 
+def test_a_data_frame_of_many_runs_is_read_in_pages(client, experiment, monkeypatch):
+    monkeypatch.setattr(mlflow.tracking.fluent, "NUM_RUNS_PER_PAGE_PANDAS", 4)  # of 10,000
+    for number in range(1, 12):
+        client.create_run(experiment, start_time=number, run_name=str(number))
+    frame = mlflow.search_runs(order_by=["start_time ASC"])
+    assert frame["tags.mlflow.runName"].tolist() == [str(number) for number in range(1, 12)]
+    assert len(mlflow.search_runs(max_results=6)) == 6
+
+
 def test_a_data_frame_of_nothing_has_the_columns_all_the_same(experiment):
     frame = mlflow.search_runs([experiment])
     assert len(frame) == 0
