@@ -17,6 +17,8 @@ BATCH_PARAMS_MAX: Final = 100
 BATCH_TAGS_MAX: Final = 100
 BATCH_ITEMS_MAX: Final = 1000
 
+# MLflow's own ids have 34; whatever a client sends as one stands in index rows.
+MODEL_ID_CHARS_MAX: Final = 255
 DATASET_NAME_CHARS_MAX: Final = 500
 DATASET_DIGEST_CHARS_MAX: Final = 36
 DATASET_SCHEMA_CHARS_MAX: Final = 1_048_575

@@ -3,7 +3,6 @@
 A `path` is where the thing stands in a batch, such as "metrics[0]", and "" in a call about one thing.
 """
 
-import json
 import posixpath
 import re
 import urllib.parse
@@ -11,6 +10,7 @@ from collections.abc import Mapping, Sequence, Sized
 from functools import lru_cache
 from typing import Any, Final
 
+from tracklog_contract import bounded_json
 from tracklog_contract.errors import INVALID, Rejected
 from tracklog_contract.limits import (
     ARTIFACT_LOCATION_CHARS_MAX,
@@ -28,6 +28,7 @@ from tracklog_contract.limits import (
     INPUT_TAG_KEY_CHARS_MAX,
     INPUT_TAG_VALUE_CHARS_MAX,
     KEY_CHARS_MAX,
+    MODEL_ID_CHARS_MAX,
     PARAM_VALUE_CHARS_MAX,
     RUN_NAME_CHARS_MAX,
     SEARCH_MAX,
@@ -68,8 +69,18 @@ def timestamp_ms(timestamp: int, key: str, value: float, path: str = "") -> None
         raise Rejected(INVALID, invalid_value(_joined(path, "timestamp"), timestamp, reason))
 
 
+def model_id(text: str | None) -> None:
+    """Accept the id of a model that may not exist. Raises: Rejected, when it is too long."""
+    _at_most("model_id", MODEL_ID_CHARS_MAX, text or "")
+
+
 def metric_dataset(name: str | None, digest: str | None) -> None:
-    """Accept the dataset a point was measured on. Raises: Rejected, when only one half of it is given."""
+    """Accept the dataset a point was measured on.
+
+    Raises: Rejected, when only half of it is given or a half is too long.
+    """
+    _at_most("dataset_name", DATASET_NAME_CHARS_MAX, name or "")
+    _at_most("dataset_digest", DATASET_DIGEST_CHARS_MAX, digest or "")
     if bool(name) != bool(digest):
         raise Rejected(INVALID, "Both dataset_name and dataset_digest must be provided if one is provided")
 
@@ -112,6 +123,7 @@ def batch(
     Raises: Rejected, for the first refused item, else for too many of them, else for doubled params.
     """
     for metric in metrics:
+        model_id(metric.get("model_id"))
         metric_dataset(metric.get("dataset_name"), metric.get("dataset_digest"))
     for index, metric in enumerate(metrics):
         path = f"metrics[{index}]"
@@ -238,11 +250,11 @@ def logged_model_name(name: str) -> None:
 def model_history_item(model_json: str) -> dict[str, Any]:
     """What `runs/log-model` adds to the tag `mlflow.log-model.history`: the model's lasting properties.
 
-    Raises: Rejected, when the text is no JSON object or lacks what a model must say of itself.
+    Raises: Rejected, when the text is no JSON object, nests too deeply, or lacks what a model must say.
     """
     try:
-        model = json.loads(model_json)
-    except (ValueError, RecursionError):
+        model = bounded_json.loads(model_json)
+    except ValueError:
         model = None
     if not isinstance(model, dict):
         raise Rejected(INVALID, f"Malformed model info. \n {clipped(model_json)} \n is not a valid JSON.")

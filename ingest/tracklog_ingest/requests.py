@@ -28,6 +28,7 @@ def log_metric_command(fields: Mapping[str, Any]) -> LogToRun:
 
     Raises: Rejected, for a refused key or time.
     """
+    validate.model_id(fields.get("model_id"))
     validate.metric_dataset(fields.get("dataset_name"), fields.get("dataset_digest"))
     validate.metric_key(fields["key"])
     validate.timestamp_ms(fields["timestamp"], fields["key"], fields["value"])
@@ -61,5 +62,10 @@ def dataset_uses(inputs: Sequence[Mapping[str, Any]]) -> tuple[DatasetUse, ...]:
 
 
 def model_uses(models: Sequence[Mapping[str, Any]]) -> tuple[ModelUse, ...]:
-    """Models of a decoded log-inputs or outputs."""
+    """Models of a decoded log-inputs or outputs.
+
+    Raises: Rejected, for an id that is too long.
+    """
+    for model in models:
+        validate.model_id(model["model_id"])
     return tuple(ModelUse(model["model_id"], model.get("step")) for model in models)

@@ -4,6 +4,7 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from tracklog_contract import bounded_json
 from tracklog_contract.answers import LOGGED_MODELS_TAG
 from tracklog_contract.events import (
     Event,
@@ -98,7 +99,8 @@ async def _run_model_recorded(connection: Any, entry: StoredEntry, event: RunMod
 def _json_list(text: str | None) -> list[Any]:
     """The list in `text`; a tag that a user overwrote with something else starts a new one."""
     try:
-        value = json.loads(text) if text else []
+        # One deeper than a record may be, since the records stand in a list.
+        value = bounded_json.loads(text, depth_max=bounded_json.DEPTH_MAX + 1) if text else []
     except ValueError:
         return []
     return value if isinstance(value, list) else []

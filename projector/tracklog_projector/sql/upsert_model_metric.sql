@@ -5,7 +5,7 @@ insert into model_metric (
     partition, model_id, run_id, dataset_name, dataset_digest, key, value, "timestamp", step
 )
 values (0, $1, $2, $3, $4, $5, $6, $7, $8)
-on conflict (partition, model_id, key, run_id, dataset_name, dataset_digest) do update
+on conflict (partition, model_id, key, run_id, dataset_name_md5, dataset_digest) do update
 set value = excluded.value, "timestamp" = excluded."timestamp", step = excluded.step
 where
     (

@@ -192,7 +192,9 @@ create table model_metric (
     value double precision not null,
     "timestamp" bigint not null,
     step bigint not null,
-    primary key (partition, model_id, key, run_id, dataset_name, dataset_digest)
+    -- A row of an index takes a third of a page; the whole names together can be longer.
+    dataset_name_md5 text not null collate "C" generated always as (md5(dataset_name)) stored,
+    primary key (partition, model_id, key, run_id, dataset_name_md5, dataset_digest)
 );
 
 -- What was written, by whom: one row per run, experiment, principal and workspace.
