@@ -52,8 +52,6 @@ def _is_python_int(raw: Any) -> bool:
 
 _MISSING: Final = "Missing value for required parameter '{path}'." + API_DOCS
 REQUIRED: Final = Check("present", lambda raw: raw is not None and raw != "", _MISSING)
-# May be empty, but not absent.
-GIVEN: Final = Check("present", lambda raw: raw is not None, _MISSING)
 TEXT: Final = Check("type", lambda raw: isinstance(raw, str))
 INT: Final = Check("type", _is_whole_number)
 NUMBER: Final = Check("type", _is_number)
@@ -227,22 +225,19 @@ LOG_BATCH: Final = Message(
 DATASET: Final = Message(
     "Dataset",
     (
-        Field("name", checks=(GIVEN,)),
-        Field("digest", checks=(GIVEN,)),
-        Field("source_type", checks=(GIVEN,)),
-        Field("source", checks=(GIVEN,)),
+        *(Field(name, default="") for name in ("name", "digest", "source_type", "source")),
         Field("schema"),
         Field("profile"),
     ),
 )
-INPUT_TAG: Final = Message("InputTag", (Field("key", checks=(GIVEN,)), Field("value", checks=(GIVEN,))))
+# An input without a dataset has this one.
+NO_DATASET: Final = DATASET.defaults
 DATASET_INPUT: Final = Message(
-    "DatasetInput",
-    (Field("dataset", "message", checks=(GIVEN,), message=DATASET), _many("tags", INPUT_TAG)),
+    "DatasetInput", (Field("dataset", "message", message=DATASET), _many("tags", KEY_VALUE))
 )
-MODEL_INPUT: Final = Message("ModelInput", (Field("model_id", checks=(GIVEN,)),))
+MODEL_INPUT: Final = Message("ModelInput", (Field("model_id", default=""),))
 MODEL_OUTPUT: Final = Message(
-    "ModelOutput", (Field("model_id", checks=(GIVEN,)), Field("step", "int64", default=0))
+    "ModelOutput", (Field("model_id", default=""), Field("step", "int64", default=0))
 )
 LOG_INPUTS: Final = Message(
     "LogInputs", (_RUN_ID, _many("datasets", DATASET_INPUT), _many("models", MODEL_INPUT))

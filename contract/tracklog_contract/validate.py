@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from tracklog_contract import bounded_json
+from tracklog_contract.answers import RUN_NAME_TAG
 from tracklog_contract.errors import INVALID, Rejected
 from tracklog_contract.limits import (
     ARTIFACT_LOCATION_CHARS_MAX,
@@ -35,6 +36,7 @@ from tracklog_contract.limits import (
     TAG_VALUE_CHARS_MAX,
     USER_ID_CHARS_MAX,
 )
+from tracklog_contract.messages import NO_DATASET
 from tracklog_contract.protojson import clipped, invalid_value
 
 # Enough for the keys of many runs at once; a full cache of the longest keys is about 5 MiB.
@@ -104,6 +106,25 @@ def tag(key: str, value: str, path: str = "") -> str:
     if not _is_accepted(key):
         _refuse_name(key, _joined(path, "key"))
         raise _too_long(_joined(path, "key"), KEY_CHARS_MAX)
+    return value[:TAG_VALUE_CHARS_MAX]
+
+
+def free_key(key: str) -> None:
+    """Accept a key where MLflow looks at none: of a new run's tags, and of logged models' tags and params.
+
+    Raises: Rejected, when it is too long.
+    """
+    _at_most("key", KEY_CHARS_MAX, key)
+
+
+def first_tag(key: str, value: str) -> str:
+    """The value to store for a tag that a run is made with: cut like every tag's.
+
+    Raises: Rejected, when the key is too long, or the value as the run's name.
+    """
+    free_key(key)
+    if key == RUN_NAME_TAG:
+        run_name(value)
     return value[:TAG_VALUE_CHARS_MAX]
 
 
@@ -226,7 +247,7 @@ def artifact_location(location: str) -> None:
 def dataset_inputs(inputs: Sequence[Mapping[str, Any]]) -> None:
     """Accept the datasets of a decoded log-inputs. Raises: Rejected, when a part is too long."""
     for item in inputs:
-        dataset = item["dataset"]
+        dataset = item.get("dataset", NO_DATASET)
         _at_most("name", DATASET_NAME_CHARS_MAX, dataset["name"])
         _at_most("digest", DATASET_DIGEST_CHARS_MAX, dataset["digest"])
         _at_most("source", DATASET_SOURCE_CHARS_MAX, dataset["source"])

@@ -162,7 +162,7 @@ class Writes:
         fields = await body_fields(m.CREATE_RUN, request)
         validate.run_name(fields["run_name"])
         validate.user_id(fields["user_id"])
-        tags = {key: validate.tag(key, value) for key, value in _pairs(fields.get("tags", [])).items()}
+        tags = {key: validate.first_tag(key, value) for key, value in _pairs(fields.get("tags", [])).items()}
         run, all_tags = await self._ingest.submit(
             CreateRun(
                 parse_experiment_id(fields["experiment_id"]),

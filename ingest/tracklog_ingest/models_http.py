@@ -1,7 +1,6 @@
 """MLflow's write endpoints about logged models."""
 
 import uuid
-from typing import Any
 
 from aiohttp import web
 
@@ -49,8 +48,8 @@ class ModelWrites:
                 name,
                 fields["model_type"],
                 fields["source_run_id"],
-                _params(fields),
-                _tags(fields),
+                _pairs(fields.get("params", [])),
+                _pairs(fields.get("tags", [])),
                 now_ms(),
             )
         )
@@ -74,7 +73,7 @@ class ModelWrites:
         """PATCH logged-models/{model_id}/tags."""
         fields = await body_fields(m.SET_LOGGED_MODEL_TAGS, request)
         model_id = _from_path(request, "model_id")
-        await self._ingest.submit(ChangeModel(model_id, {}, _tags(fields)))
+        await self._ingest.submit(ChangeModel(model_id, {}, _pairs(fields.get("tags", []))))
         return web.Response(body=EMPTY, content_type="application/json")
 
     async def delete_tag(self, request: web.Request) -> web.Response:
@@ -87,7 +86,7 @@ class ModelWrites:
         """POST logged-models/{model_id}/params."""
         fields = await body_fields(m.LOG_LOGGED_MODEL_PARAMS, request)
         model_id = _from_path(request, "model_id")
-        await self._ingest.submit(ChangeModel(model_id, _params(fields), {}))
+        await self._ingest.submit(ChangeModel(model_id, _pairs(fields.get("params", [])), {}))
         return web.Response(body=EMPTY, content_type="application/json")
 
 
@@ -95,9 +94,7 @@ def _from_path(request: web.Request, name: str) -> str:
     return validate.path_part(name, request.match_info[name])
 
 
-def _params(fields: dict[str, Any]) -> dict[str, str]:
-    return {item["key"]: validate.param(item["key"], item["value"]) for item in fields.get("params", [])}
-
-
-def _tags(fields: dict[str, Any]) -> dict[str, str]:
-    return {item["key"]: validate.tag(item["key"], item["value"]) for item in fields.get("tags", [])}
+def _pairs(items: list[dict[str, str]]) -> dict[str, str]:
+    for item in items:
+        validate.free_key(item["key"])
+    return {item["key"]: item["value"] for item in items}

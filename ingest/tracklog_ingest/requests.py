@@ -5,6 +5,7 @@ from typing import Any
 
 from tracklog_contract import validate
 from tracklog_contract.events import DatasetUse, MetricLink, ModelUse
+from tracklog_contract.messages import NO_DATASET
 from tracklog_contract.points import Columns, PointBlock, block_of
 from tracklog_ingest.runs import LogToRun
 
@@ -55,7 +56,7 @@ def dataset_uses(inputs: Sequence[Mapping[str, Any]]) -> tuple[DatasetUse, ...]:
     """Datasets of a decoded log-inputs; of two with one name and digest, the first."""
     uses: dict[tuple[str, str], DatasetUse] = {}
     for item in inputs:
-        dataset = item["dataset"]
+        dataset = item.get("dataset", NO_DATASET)
         tags = {tag["key"]: tag["value"] for tag in item.get("tags", ())}
         uses.setdefault((dataset["name"], dataset["digest"]), DatasetUse(**dataset, tags=tags))
     return tuple(uses.values())

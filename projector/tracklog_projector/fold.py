@@ -20,7 +20,8 @@ from tracklog_contract.events import (
 )
 from tracklog_contract.points import PointBlock
 from tracklog_projector.chunks import CHUNK_COLUMNS, cut
-from tracklog_projector.columns import Columns, latest, merge
+from tracklog_projector.columns import latest, merge
+from tracklog_projector.model_points import write_model_points
 from tracklog_projector.rare import SQL, fold_rare
 from tracklog_projector.usage import Usage
 
@@ -150,8 +151,7 @@ class Gathered:
             await connection.execute(SQL["insert_params"], *zip(*params, strict=True))
         await self._write_tags(connection)
         metric_rows = await self._write_points(connection, position) if self._points else 0
-        for run_id, event in self._model_points:
-            await _write_model_points(connection, run_id, event)
+        await write_model_points(connection, self._model_points)
         return metric_rows
 
     async def _write_tags(self, connection: Any) -> None:
@@ -177,32 +177,3 @@ class Gathered:
         await connection.copy_records_to_table("chunk", records=chunks, columns=CHUNK_COLUMNS)
         await connection.execute(SQL["upsert_metrics"], *zip(*metrics, strict=True))
         return len(metrics)
-
-
-async def _write_model_points(connection: Any, run_id: uuid.UUID, event: RunLogged) -> None:
-    """The latest points of each model and dataset that a batch was linked to."""
-    offsets = [0]
-    for count in event.points.counts:
-        offsets.append(offsets[-1] + count)
-    for link in event.links:
-        if link.model_id is None:
-            continue
-        begin, end = 8 * offsets[link.series], 8 * offsets[link.series + 1]
-        points = event.points
-        series = PointBlock(
-            (points.keys[link.series],),
-            (points.counts[link.series],),
-            points.steps[begin:end],
-            points.timestamps[begin:end],
-            points.values[begin:end],
-        )
-        columns: Columns = merge([series])
-        for point in latest(columns):
-            await connection.execute(
-                SQL["upsert_model_metric"],
-                link.model_id,
-                run_id,
-                link.dataset_name or "",
-                link.dataset_digest or "",
-                *point,
-            )

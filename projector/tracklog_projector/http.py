@@ -146,7 +146,9 @@ class Reads:
         """metrics/get-history-bulk: the histories of several runs, one after the other."""
         fields = await request_fields(m.GET_METRIC_HISTORY_BULK, request)
         key = fields["metric_key"]
-        limit = max(0, min(fields["max_results"], HISTORY_BULK_MAX))
+        limit = min(fields["max_results"], HISTORY_BULK_MAX)
+        if limit < 0:
+            limit = HISTORY_BULK_MAX  # none that is asked for
         points: list[str] = []
         for run_id in sorted(fields["run_id"]):
             if limit > len(points):

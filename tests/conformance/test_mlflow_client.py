@@ -33,6 +33,31 @@ def test_a_run_is_created_updated_and_ended(client, experiment):
         assert (info.status, info.end_time, info.run_name) == (status, 77, "third")
 
 
+def test_a_run_is_created_with_tags_of_any_key(client, experiment):
+    odd = {"a#b": "1", "": "2", "../x": "x" * 8000, "💥": "y" * 8001}
+    run_id = client.create_run(experiment, tags=odd, run_name="odd").info.run_id
+    expected = {**odd, "💥": "y" * 8000, "mlflow.runName": "odd"}
+    assert client.get_run(run_id).data.tags == expected
+    for tags in ({"k" * 251: ""}, {"mlflow.runName": "n" * 8001}):
+        with refused_with(INVALID):
+            client.create_run(experiment, tags=tags)
+
+
+def test_inputs_and_outputs_that_say_nothing_are_kept_as_empty(api, client, run_id):
+    api.post(
+        "runs/log-inputs", {"run_id": run_id, "datasets": [{}, {"dataset": {"name": "d"}, "tags": [{}]}]}
+    )
+    api.post("runs/outputs", {"run_id": run_id, "models": [{"step": 1}]})
+    run = client.get_run(run_id)
+    datasets = [vars(found.dataset) for found in run.inputs.dataset_inputs]
+    assert [(found["_name"], found["_digest"], found["_source"]) for found in datasets] == [
+        ("", "", ""),
+        ("d", "", ""),
+    ]
+    assert [(tag.key, tag.value) for tag in run.inputs.dataset_inputs[1].tags] == [("", "")]
+    assert [(output.model_id, output.step) for output in run.outputs.model_outputs] == [("", 1)]
+
+
 def test_single_values_are_logged(client, run_id):
     client.log_metric(run_id, "m", 1.5, timestamp=7, step=-3)
     client.log_param(run_id, "p", "v")

@@ -48,16 +48,31 @@ def test_params_are_written_once_and_tags_come_and_go(client, models):
         client.delete_logged_model_tag(model_id, "x")
 
 
-def test_a_model_shows_the_metrics_measured_on_it(client, run_id, models):
-    client.log_batch(
-        run_id,
-        [Metric("loss", value, 1, step, models[0], "d", "x") for step, value in enumerate([3.0, 2.0, 1.0])],
-    )
-    measured = {metric.key: metric for metric in client.get_logged_model(models[0]).metrics}
-    assert {key: metric.value for key, metric in measured.items()} == {"acc": 0.9, "loss": 1.0}
-    assert (measured["loss"].step, measured["loss"].run_id) == (2, run_id)
-    assert (measured["loss"].dataset_name, measured["loss"].dataset_digest) == ("d", "x")
+def test_a_model_shows_every_point_measured_on_it(client, run_id, models):
+    points = [
+        Metric("loss", value, 1, step, models[0], "d", "x") for step, value in enumerate([3.0, 2.0, 1.0])
+    ]
+    client.log_batch(run_id, points)
+    client.log_batch(run_id, points[1:])
+    client.log_metric(run_id, "loss", 4.0, timestamp=2, step=0, model_id=models[0])
+    measured = client.get_logged_model(models[0]).metrics
+    assert [metric.value for metric in measured if metric.key == "acc"] == [0.9]
+    loss = [metric for metric in measured if metric.key == "loss"]
+    assert [(metric.timestamp, metric.step, metric.value) for metric in loss] == [
+        (1, 0, 3.0), (1, 1, 2.0), (1, 2, 1.0), (2, 0, 4.0),
+    ]  # fmt: skip
+    assert {(metric.run_id, metric.dataset_name, metric.dataset_digest) for metric in loss[:3]} == {
+        (run_id, "d", "x")
+    }
     assert client.get_run(run_id).data.metrics == {"acc": 0.9, "loss": 1.0}
+
+
+def test_a_model_s_tags_and_params_are_kept_as_they_are(client, experiment):
+    odd = {"a#b": "x" * 10_000, "": "1", "../x": ""}
+    made = client.create_logged_model(experiment, "alpha", tags=odd, params=odd)
+    client.set_logged_model_tags(made.model_id, {"💥": "y" * 10_000})
+    model = client.get_logged_model(made.model_id)
+    assert (model.params, model.tags) == (odd, {**odd, "💥": "y" * 10_000})
 
 
 def test_a_deleted_model_is_gone(client, experiment, models):

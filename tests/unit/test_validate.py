@@ -72,6 +72,12 @@ def test_too_long_keys_are_refused_in_the_words_of_each_kind():
     assert refusal(validate.metric_key, key, "metrics[3]").startswith("'Metric name' exceeds")
 
 
+def test_a_free_key_is_only_bounded():
+    for key in ("", "#", "../a", "💥" * 250):
+        validate.free_key(key)
+    assert refusal(validate.free_key, "a" * 251) == "'key' exceeds the maximum length of 250 characters"
+
+
 def test_a_batch_s_keys_are_named_by_their_path():
     assert "for parameter 'metrics[4].name'" in refusal(validate.metric_key, "#", "metrics[4]")
     assert "for parameter 'params[4].key'" in refusal(validate.param, "#", "", "params[4]")

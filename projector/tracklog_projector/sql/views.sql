@@ -181,7 +181,8 @@ create table model_tag (
     primary key (partition, model_id, key)
 );
 
--- The latest point of every metric of a model, per run and dataset it was measured by ('' for none).
+-- Every point of a model's metrics: few beside the runs' own, and told whole in the model's answers. The dataset
+-- it was measured on is '' for none.
 create table model_metric (
     partition integer not null,
     model_id text not null collate "C",
@@ -192,9 +193,7 @@ create table model_metric (
     value double precision not null,
     "timestamp" bigint not null,
     step bigint not null,
-    -- A row of an index takes a third of a page; the whole names together can be longer.
-    dataset_name_md5 text not null collate "C" generated always as (md5(dataset_name)) stored,
-    primary key (partition, model_id, key, run_id, dataset_name_md5, dataset_digest)
+    primary key (partition, model_id, key, "timestamp", step, run_id)
 );
 
 -- What was written, by whom: one row per run, experiment, principal and workspace.
