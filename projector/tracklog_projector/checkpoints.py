@@ -13,7 +13,8 @@ from tracklog_projector.schema import LIVE
 
 SQL = statements("tracklog_projector")
 CHANNEL = "tracklog_views"
-# On this one ingest tells of appends, and a reader who waits says HURRY.
+# On this one ingest tells of appends, and a reader who waits says HURRY, with ":" and a position when it
+# needs the table of latest points up to there.
 LOG_CHANNEL = "tracklog_log"
 HURRY = "hurry"
 log = structlog.get_logger()
@@ -29,31 +30,39 @@ class Checkpoints:
     def __init__(self, dsn: str, *, poll_s: float = 0.5) -> None:
         self._dsn = dsn
         self._poll_s = poll_s
-        self._waiters: set[tuple[int, asyncio.Future[None]]] = set()
+        self._waiters: set[tuple[int, bool, asyncio.Future[None]]] = set()
         self.position = 0
+        self.metrics_position = 0
 
-    async def reach(self, position: int, *, timeout_s: float) -> bool:
-        """Wait until the views hold everything up to `position`; False when the time is up first."""
-        if self.position >= position:
+    def at(self, position: int, *, metrics: bool = False) -> bool:
+        """Do the views hold everything up to `position`; with `metrics` the table of latest points too."""
+        return (self.metrics_position if metrics else self.position) >= position
+
+    async def reach(self, position: int, *, timeout_s: float, metrics: bool = False) -> bool:
+        """Wait until `at` says so; False when the time is up first."""
+        if self.at(position, metrics=metrics):
             return True
-        waiter = (position, asyncio.get_running_loop().create_future())
+        waiter = (position, metrics, asyncio.get_running_loop().create_future())
         self._waiters.add(waiter)
         try:
-            await asyncio.wait_for(waiter[1], timeout_s)
+            await asyncio.wait_for(waiter[2], timeout_s)
         except TimeoutError:
             return False
         finally:
             self._waiters.discard(waiter)
         return True
 
-    async def require(self, pool: Any, position: int, *, timeout_s: float = 15.0) -> None:
+    async def require(
+        self, pool: Any, position: int, *, timeout_s: float = 15.0, metrics: bool = False
+    ) -> None:
         """As `reach`, and through `pool` tell the projector not to pause.
 
         Raises: Unavailable, when the time is up.
         """
-        if self.position < position:
-            await pool.execute(SQL["hurry"], LOG_CHANNEL, HURRY)
-        if not await self.reach(position, timeout_s=timeout_s):
+        if not self.at(position, metrics=metrics):
+            hurry = f"{HURRY}:{position}" if metrics else HURRY
+            await pool.execute(SQL["hurry"], LOG_CHANNEL, hurry)
+        if not await self.reach(position, timeout_s=timeout_s, metrics=metrics):
             raise Unavailable("the views have not caught up with the log yet: send the request again.")
 
     async def run(self) -> None:
@@ -73,25 +82,24 @@ class Checkpoints:
         try:
             await connection.add_listener(CHANNEL, self._notified)
             while True:
-                position = await connection.fetchval(SQL["live_checkpoint"], timeout=5)
-                if position is not None:
-                    self._advance(position)
+                found = await connection.fetchrow(SQL["live_checkpoint"], timeout=5)
+                if found is not None:
+                    self._advance(*found)
                 await asyncio.sleep(self._poll_s)
         finally:
             connection.terminate()
 
     def _forget(self, _connection: Any) -> None:
-        self.position = 0
+        self.position = self.metrics_position = 0
 
     def _notified(self, _connection: Any, _pid: int, _channel: str, payload: object) -> None:
-        schema, _, position = str(payload).partition(":")
+        schema, *positions = str(payload).split(":")
         if schema == LIVE:
-            self._advance(int(position))
+            self._advance(*map(int, positions))
 
-    def _advance(self, position: int) -> None:
-        if position <= self.position:
-            return
-        self.position = position
-        for wanted, waiter in self._waiters:
-            if wanted <= position and not waiter.done():
+    def _advance(self, position: int, metrics_position: int) -> None:
+        self.position = max(self.position, position)
+        self.metrics_position = max(self.metrics_position, metrics_position)
+        for wanted, metrics, waiter in self._waiters:
+            if self.at(wanted, metrics=metrics) and not waiter.done():
                 waiter.set_result(None)

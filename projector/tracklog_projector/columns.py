@@ -128,8 +128,8 @@ def _differs_from_previous(
     return np.concatenate((np.ones(min(1, len(codes)), bool), ~same))
 
 
-def latest(columns: Columns) -> Iterator[tuple[str, float, int, int]]:
-    """(key, value, timestamp, step) of each key's latest point: the greatest (step, timestamp, value).
+def latest(columns: Columns) -> Columns:
+    """Each key's latest point: the greatest (step, timestamp, value).
 
     Where NaN and 0 tie, 0 is later, so that the answer does not depend on how points were batched.
     """
@@ -142,10 +142,21 @@ def latest(columns: Columns) -> Iterator[tuple[str, float, int, int]]:
         & (columns.timestamps[last] == columns.timestamps[before])
     )
     last = np.where(tie, before, last)
+    return Columns(
+        columns.keys,
+        np.arange(len(last) + 1),
+        columns.steps[last],
+        columns.timestamps[last],
+        columns.values[last],
+    )
+
+
+def rows(columns: Columns) -> Iterator[tuple[str, float, int, int]]:
+    """(key, value, timestamp, step) of the points of columns that have one for each key."""
     return zip(
         columns.keys,
-        columns.values[last].tolist(),
-        columns.timestamps[last].tolist(),
-        columns.steps[last].tolist(),
+        columns.values.tolist(),
+        columns.timestamps.tolist(),
+        columns.steps.tolist(),
         strict=True,
     )

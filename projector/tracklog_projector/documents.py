@@ -9,6 +9,7 @@ import msgspec
 
 from tracklog_contract.answers import json_double, key_values, run_info
 from tracklog_contract.sqlfiles import statements
+from tracklog_projector import fresh
 
 SQL = statements("tracklog_projector")
 RUNS_AT_ONCE: Final = 200
@@ -49,15 +50,9 @@ def _without_empty(lists: dict[str, list[dict[str, Any]]]) -> dict[str, list[dic
 async def load_runs(connection: Any, run_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, RunView]:
     """The runs with these ids that there are; metrics, params and tags sorted by key."""
     views = {row["run_id"]: RunView(row) for row in await connection.fetch(SQL["get_runs"], run_ids)}
-    for row in await connection.fetch(SQL["get_metrics"], run_ids):
-        views[row["run_id"]].metrics.append(
-            {
-                "key": row["key"],
-                "value": json_double(row["value"]),
-                "timestamp": row["timestamp"],
-                "step": row["step"],
-            }
-        )
+    for run_id, metrics in (await _metrics(connection, run_ids)).items():
+        if run_id in views:
+            views[run_id].metrics = metrics
     for row in await connection.fetch(SQL["get_params"], run_ids):
         views[row["run_id"]].params.append({"key": row["key"], "value": row["value"]})
     for row in await connection.fetch(SQL["get_tags"], run_ids):
@@ -71,6 +66,23 @@ async def load_runs(connection: Any, run_ids: Sequence[uuid.UUID]) -> dict[uuid.
         else:
             view.model_inputs.append({"model_id": row["model_id"]})
     return views
+
+
+async def _metrics(connection: Any, run_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, list[dict[str, Any]]]:
+    """The latest points of runs, by key."""
+    packed = await fresh.load(connection, run_ids)
+    points: dict[uuid.UUID, list[fresh.Point]] = {}
+    for run_id, *point in await connection.fetch(SQL["get_metrics"], run_ids):
+        points.setdefault(run_id, []).append(tuple(point))
+    for run_id, blocks in packed.items():
+        points[run_id] = fresh.merged(points.get(run_id, []), blocks)
+    return {
+        run_id: [
+            {"key": key, "value": json_double(value), "timestamp": timestamp, "step": step}
+            for key, value, timestamp, step in of_run
+        ]
+        for run_id, of_run in points.items()
+    }
 
 
 def _dataset_input(row: Mapping[str, Any]) -> dict[str, Any]:

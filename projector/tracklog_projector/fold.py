@@ -19,8 +19,9 @@ from tracklog_contract.events import (
     StoredEntry,
 )
 from tracklog_contract.points import PointBlock
+from tracklog_projector import fresh
 from tracklog_projector.chunks import CHUNK_COLUMNS, cut
-from tracklog_projector.columns import latest, merge
+from tracklog_projector.columns import Columns, latest, merge
 from tracklog_projector.model_points import write_model_points
 from tracklog_projector.rare import SQL, fold_rare
 from tracklog_projector.usage import Usage
@@ -33,19 +34,25 @@ class Fold:
     """One batch of entries on its way into the views, inside the caller's transaction.
 
     `touched` are the runs whose documents no longer hold; `sweep` says that more runs than these may be.
+    `since`: the position before it. `metrics_behind`: are there latest points on their way already.
     `full` says that more entries are likely to wait already.
-    `metric_rows` counts the rows of latest points that were written, each of which may have left a dead one.
+    `metric_rows` counts the rows of latest points that were written, each of which may have left a dead one;
+    `packed_rows` those that are on their way to become such rows (fresh.py).
     """
 
-    def __init__(self, connection: Any, *, full: bool = False) -> None:
+    def __init__(
+        self, connection: Any, since: int, *, metrics_behind: bool = False, full: bool = False
+    ) -> None:
         self._connection = connection
         self.full = full
+        self._metrics_behind = metrics_behind
         self._gathered = Gathered()
         self._usage = Usage()
-        self._position = 0
+        self._since = self._position = since
         self.touched: set[uuid.UUID] = set()
         self.sweep = False
         self.metric_rows = 0
+        self.packed_rows = 0
 
     async def fold(self, entries: Iterable[StoredEntry]) -> None:
         """Write everything these entries say. Call once."""
@@ -66,7 +73,11 @@ class Fold:
 
     async def _write_gathered(self) -> None:
         gathered, self._gathered = self._gathered, Gathered()
-        self.metric_rows += await gathered.write(self._connection, self._position)
+        metric_rows, packed_rows = await gathered.write(
+            self._connection, self._since, self._position, behind=self._metrics_behind or self.packed_rows > 0
+        )
+        self.metric_rows += metric_rows
+        self.packed_rows += packed_rows
 
 
 class Gathered:
@@ -134,8 +145,12 @@ class Gathered:
             row = self._patches.setdefault(run_id, {})
         row.update((name, value) for name, value in changes.items() if value is not None)
 
-    async def write(self, connection: Any, position: int) -> int:
-        """Write what was gathered up to `position`; answers how many rows of latest points that took."""
+    async def write(self, connection: Any, since: int, position: int, *, behind: bool) -> tuple[int, int]:
+        """Write what was gathered up to `position`, in a fold of what follows `since`.
+
+        Args: behind: as of `fresh.write`.
+        Returns: as `fresh.write`.
+        """
         if self._runs:
             rows = [(run_id, self._experiments[run_id], *row.values()) for run_id, row in self._runs.items()]
             await connection.execute(SQL["insert_runs"], *zip(*rows, strict=True))
@@ -150,9 +165,11 @@ class Gathered:
             ]
             await connection.execute(SQL["insert_params"], *zip(*params, strict=True))
         await self._write_tags(connection)
-        metric_rows = await self._write_points(connection, position) if self._points else 0
+        written = (0, 0)
+        if self._points:
+            written = await self._write_points(connection, since, position, behind=behind)
         await write_model_points(connection, self._model_points)
-        return metric_rows
+        return written
 
     async def _write_tags(self, connection: Any) -> None:
         rows = [
@@ -166,14 +183,14 @@ class Gathered:
         if gone:
             await connection.execute(SQL["delete_tags"], *zip(*gone, strict=True))
 
-    async def _write_points(self, connection: Any, position: int) -> int:
+    async def _write_points(
+        self, connection: Any, since: int, position: int, *, behind: bool
+    ) -> tuple[int, int]:
         chunks: list[tuple[Any, ...]] = []
-        metrics: list[tuple[Any, ...]] = []
+        points: dict[uuid.UUID, Columns] = {}
         for run_id, blocks in self._points.items():
             columns = merge(blocks)
             chunks.extend(piece.row(run_id, position, 0) for piece in cut(columns))
-            experiment_id = self._experiments[run_id]
-            metrics.extend((run_id, experiment_id, *point) for point in latest(columns))
+            points[run_id] = latest(columns)
         await connection.copy_records_to_table("chunk", records=chunks, columns=CHUNK_COLUMNS)
-        await connection.execute(SQL["upsert_metrics"], *zip(*metrics, strict=True))
-        return len(metrics)
+        return await fresh.write(connection, points, self._experiments, since, position, behind=behind)

@@ -12,7 +12,7 @@ import structlog
 
 from tracklog_contract.events import StoredEntry
 from tracklog_contract.sqlfiles import statements
-from tracklog_projector import compact, documents
+from tracklog_projector import compact, documents, fresh
 from tracklog_projector.checkpoints import HURRY, LOG_CHANNEL
 from tracklog_projector.fold import Fold
 from tracklog_projector.schema import LIVE, PROJECTOR_LOCK, VIEWS_LOCK
@@ -34,6 +34,9 @@ PAUSE_S: Final = 0.1
 ENTRIES_MAX: Final = 1000
 BYTES_MAX: Final = 2 * 2**20
 POINTS_PER_FOLD_MAX: Final = 500_000
+# How long packed latest points may gather, unless a search waits for them.
+GATHER_METRICS_S: Final = 5.0
+VACUUM_PACKED_ROWS: Final = 20_000
 
 
 async def connect(dsn: str, schema: str = LIVE) -> Any:
@@ -76,13 +79,20 @@ async def fold_next(
     if not entries:
         return position, None
     async with turn(connection) if turn else connection.transaction():
-        found = await connection.fetchval(SQL["own_checkpoint"])
+        found, metrics_position = await connection.fetchrow(SQL["own_checkpoint"])
         if found != position:
             return found, None
-        fold = Fold(connection, full=_is_full(read, entries))
+        fold = Fold(
+            connection,
+            position,
+            metrics_behind=metrics_position < position,
+            full=_is_full(read, entries),
+        )
         await fold.fold(entries)
         last = entries[-1]
-        await connection.fetch(SQL["advance_checkpoint"], position, last.position, last.recorded_at)
+        await connection.fetch(
+            SQL["advance_checkpoint"], position, last.position, last.recorded_at, fold.packed_rows > 0
+        )
     return last.position, fold
 
 
@@ -115,11 +125,15 @@ class Projector:
         self._sweep: uuid.UUID | None = documents.BEFORE_ALL_RUNS
         self._dead_bytes = 0
         self._metric_rows = 0
+        self._metrics_position = 0
+        self._metrics_wanted = 0
+        self._packed_at: float | None = None
+        self._packed_rows = 0
 
     async def fold_forever(self) -> None:
         """Fold whenever there is something to fold."""
         await self._connection.add_listener(LOG_CHANNEL, self._heard)
-        position = await self._connection.fetchval(SQL["own_checkpoint"])
+        position = await self._read_checkpoint()
         while True:
             self._woken.clear()
             self._hurried.clear()
@@ -129,17 +143,51 @@ class Projector:
             if fold is not None:
                 log.debug("entries_folded", position=new_position, elapsed_ms=round(elapsed_s * 1000, 2))
                 self._note(fold)
-                if not fold.full:
-                    await _wait(self._hurried, PAUSE_S)
-            elif new_position == position:
+                if not fold.packed_rows and self._metrics_position == position:
+                    self._metrics_position = new_position
+            elif new_position != position:
+                new_position = await self._read_checkpoint()
+            draining = await self._drain_metrics(new_position)
+            if fold is not None and not fold.full and not draining:
+                await _wait(self._hurried, PAUSE_S)
+            elif fold is None and new_position == position and not draining:
                 await _wait(self._woken, IDLE_POLL_S)
             position = new_position
+
+    async def _drain_metrics(self, position: int) -> bool:
+        """Write packed latest points as rows, one step, when it is time; True: the next step should follow.
+
+        A search that waits names the position it needs; otherwise they gather for GATHER_METRICS_S.
+        """
+        if self._metrics_position >= position:
+            self._packed_at = None
+            return False
+        now = time.monotonic()
+        if self._packed_at is None:
+            self._packed_at = now
+        elif now - self._packed_at >= GATHER_METRICS_S:
+            self._packed_at = now
+            self._metrics_wanted = max(self._metrics_wanted, position)
+        if self._metrics_position >= self._metrics_wanted:
+            return False
+        async with views_turn(self._connection):
+            step = await fresh.drain_step(self._connection)
+        self._metric_rows += step.metric_rows
+        self._packed_rows += step.packed_rows
+        self._metrics_position = step.metrics_position
+        return step.packed_rows > 0 and self._metrics_position < self._metrics_wanted
+
+    async def _read_checkpoint(self) -> int:
+        position, self._metrics_position = await self._connection.fetchrow(SQL["own_checkpoint"])
+        return int(position)
 
     def _heard(self, _connection: Any, _pid: int, _channel: str, payload: object) -> None:
         """Entries were appended, or (HURRY) a reader waits for them."""
         self._woken.set()
-        if payload == HURRY:
+        hurry, _, wanted = str(payload).partition(":")
+        if hurry == HURRY:
             self._hurried.set()
+            self._metrics_wanted = max(self._metrics_wanted, int(wanted or 0))
 
     def _note(self, fold: Fold) -> None:
         now = time.monotonic()
@@ -201,6 +249,9 @@ class Projector:
 
     async def _vacuum(self) -> None:
         """Let new rows take the room of those that were replaced, once that is a good part of their table."""
+        if self._packed_rows > VACUUM_PACKED_ROWS:
+            await self._chores.execute(SQL["vacuum_fresh_metrics"])
+            self._packed_rows = 0
         if self._dead_bytes < VACUUM_BYTES_MIN and self._metric_rows < VACUUM_ROWS_MIN:
             return
         sizes = await self._chores.fetchrow(SQL["table_sizes"])

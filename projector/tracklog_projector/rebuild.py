@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from tracklog_contract.sqlfiles import statements
-from tracklog_projector import compact, documents
+from tracklog_projector import compact, documents, fresh
 from tracklog_projector.projector import connect, fold_next, views_turn
 from tracklog_projector.schema import LIVE, NEXT, OLD, create_views
 
@@ -52,12 +52,14 @@ async def _catch_up(builder: Any, position: int, report: Callable[[str], None]) 
             rows = await builder.fetch(SQL["full_levels"], list(fold.touched), compact.BATCHES_PER_LEVEL)
             await _merge(builder, rows, quiet=False)
         if time.monotonic() - reported >= REPORT_EVERY_S:
+            await fresh.drain(builder)
             reported = time.monotonic()
             report(f"folded {position} of {head} entries ({100 * position // head} %).")
 
 
 async def _tidy(builder: Any) -> None:
     """Leave the new views as the projector would have left them by now: merged, documented and vacuumed."""
+    await fresh.drain(builder)
     await _merge(builder, await builder.fetch(SQL["runs_to_compact"]), quiet=True)
     after: uuid.UUID | None = documents.BEFORE_ALL_RUNS
     while after is not None:
@@ -79,7 +81,9 @@ async def _switch(admin: Any, builder: Any, position: int) -> None:
             position, fold = await fold_next(builder, position, turn=None)
             if fold is not None:
                 await documents.write(builder, list(fold.touched))
+        # Whoever knows how far the live views are must never find the new ones behind that.
+        await fresh.drain(builder)
         if await admin.fetchval("select to_regnamespace($1) is not null", LIVE):
             await admin.execute(f"alter schema {LIVE} rename to {OLD}")
         await admin.execute(f"alter schema {NEXT} rename to {LIVE}")
-        await admin.execute(SQL["tell_checkpoint"], LIVE, position)
+        await admin.execute(SQL["tell_checkpoint"], LIVE)

@@ -94,7 +94,8 @@ class Queries:
         )
         if not experiment_ids:
             return [], ""
-        async with self._caught_up_with_experiments(experiment_ids) as connection:
+        caught_up = self._caught_up("experiments_position", experiment_ids, metrics=query.of_metrics)
+        async with caught_up as connection:
             rows, token = query.page(await connection.fetch(query.sql, *query.args))
             run_ids = [row["run_id"] for row in rows]
             found: list[str] = []
@@ -233,9 +234,12 @@ class Queries:
         return self._caught_up("experiments_position", experiment_ids)
 
     @contextlib.asynccontextmanager
-    async def _caught_up(self, statement: str, ids: Sequence[Any] | None) -> AsyncIterator[Any]:
+    async def _caught_up(
+        self, statement: str, ids: Sequence[Any] | None, *, metrics: bool = False
+    ) -> AsyncIterator[Any]:
         """A connection, once the views are at the position that `statement` gives.
 
+        Args: metrics: with the table of latest points, which may come later.
         Whoever waits for the views has no connection meanwhile, so that reads which need not wait have one.
         """
         position: int | None = None
@@ -244,10 +248,10 @@ class Queries:
                 if position is None:
                     position = await connection.fetchval(SQL[statement], ids)
                 # Again after a wait: a crash of the database may have taken back what was there.
-                if position <= self.checkpoints.position:
+                if self.checkpoints.at(position, metrics=metrics):
                     yield connection
                     return
-            await self.checkpoints.require(self._pool, position)
+            await self.checkpoints.require(self._pool, position, metrics=metrics)
 
 
 def _no_run(run_id: str) -> Rejected:

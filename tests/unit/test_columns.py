@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tracklog_contract.points import PointBlock, block_of
-from tracklog_projector.columns import Columns, columns_of, latest, merge
+from tracklog_projector.columns import Columns, columns_of, latest, merge, rows
 
 int64 = st.one_of(st.integers(-3, 3), st.sampled_from([-(2**63), 2**63 - 1]))
 values = st.one_of(
@@ -84,7 +84,7 @@ def test_blocks_of_columns_read_back(all_batches):
 def test_latest_is_the_greatest_step_timestamp_value_with_nan_as_zero(all_batches):
     found = {
         key: (step, timestamp, value)
-        for key, value, timestamp, step in latest(merge(list(map(as_block, all_batches))))
+        for key, value, timestamp, step in rows(latest(merge(list(map(as_block, all_batches)))))
     }
     for key in {point[0] for batch in all_batches for point in batch}:
         mine = [point for batch in all_batches for point in batch if point[0] == key]

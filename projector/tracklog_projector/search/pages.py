@@ -21,12 +21,14 @@ class Query:
     """A statement that selects one page and, if there is one, the first row of the next.
 
     `sql` returns up to `limit` + 1 rows; `next_token` makes of the last row shown the token of the next page.
+    `of_metrics` says that it looks at the latest points of runs.
     """
 
     sql: str
     args: tuple[Any, ...]
     limit: int
     next_token: Callable[[Mapping[str, Any]], str]
+    of_metrics: bool = False
 
     def page(self, rows: Sequence[Row]) -> tuple[Sequence[Row], str]:
         """The rows to show, and the token of the next page: empty when this is the last one."""

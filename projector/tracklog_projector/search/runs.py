@@ -13,8 +13,8 @@ from tracklog_projector.search.predicate import predicate
 from tracklog_projector.search.run_filter import RUNS, findable, run_matches
 from tracklog_projector.search.run_order import OrderedBy, order_joins, run_branches, run_order
 from tracklog_projector.search.select import Branch, select, select_in_turn, select_per_scope
-from tracklog_projector.search.tree import Comparison, Node, conjuncts
-from tracklog_projector.search.vocabulary import ATTRIBUTE, Condition, Name, condition
+from tracklog_projector.search.tree import Comparison, Node, comparisons, conjuncts
+from tracklog_projector.search.vocabulary import ATTRIBUTE, METRIC, Condition, Name, condition
 
 _SCOPES: Final = "unnest({}) as of_experiment(id) cross join unnest({}) as of_stage(deleted)"
 
@@ -51,7 +51,10 @@ def compile_runs(
         scope = ("of_experiment.id", "of_stage.deleted")
         page = _scope_page(tree, ordered, scope, after, row_limit, arguments)
         sql = select_per_scope(scopes, page, keys, row_limit)
-    return Query(sql, arguments.values, limit, token_writer(search, keys))
+    of_metrics = any(by.name.entity == METRIC for by in ordered) or any(
+        condition(comparison, RUNS).name.entity == METRIC for comparison in comparisons(tree)
+    )
+    return Query(sql, arguments.values, limit, token_writer(search, keys), of_metrics)
 
 
 def _scope_page(

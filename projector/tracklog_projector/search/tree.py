@@ -1,5 +1,6 @@
 """A parsed filter: comparisons joined by AND, OR and NOT, before anyone asked what its names mean."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import TypeAlias
@@ -87,6 +88,18 @@ class Negation:
 
 
 Node: TypeAlias = Comparison | Both | Either | Negation
+
+
+def comparisons(node: Node | None) -> Iterator[Comparison]:
+    """Every comparison of a filter."""
+    match node:
+        case Comparison():
+            yield node
+        case Negation(term):
+            yield from comparisons(term)
+        case Both(terms) | Either(terms):
+            for term in terms:
+                yield from comparisons(term)
 
 
 def conjuncts(node: Node | None) -> tuple[Node, ...]:

@@ -1,2 +1,5 @@
--- Tell who waits how far views are. $1 text: their schema. $2 bigint: position. Rows: one void.
-select pg_notify('tracklog_views', $1::text || ':' || $2::bigint);
+-- Tell who waits how far the views of a schema are. $1 text: the schema, whose checkpoint this connection's search_path
+-- finds. Rows: one void.
+select pg_notify('tracklog_views', $1::text || ':' || position || ':' || metrics_position)
+from checkpoint
+where partition = 0;

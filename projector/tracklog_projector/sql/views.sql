@@ -6,7 +6,8 @@ create table version (digest text primary key);
 create table checkpoint (
     partition integer primary key,
     position bigint not null,
-    recorded_at timestamptz
+    recorded_at timestamptz,
+    metrics_position bigint not null default 0 -- up to where `metric` has all latest points
 ) with (fillfactor = 10);
 
 create table experiment (
@@ -79,6 +80,20 @@ create table metric (
     primary key (partition, run_id, key)
 ) with (fillfactor = 70);
 create index metric_by_value on metric (experiment_id, key, value, run_id) include (partition);
+
+-- Latest points on their way into `metric`, packed, a row for each run of a fold that had too many of them: a run of
+-- a thousand keys that logs each second would otherwise rewrite a thousand rows a second. Readers merge them.
+create table metric_fresh (
+    partition integer not null,
+    run_id uuid not null,
+    position bigint not null, -- the last entry they are from
+    since bigint not null, -- the last entry before that fold
+    experiment_id bigint not null,
+    payload bytea not null,
+    primary key (partition, run_id, position)
+);
+alter table metric_fresh alter column payload set storage external;
+create index metric_fresh_by_age on metric_fresh (partition, since);
 
 create table dataset (
     partition integer not null,
