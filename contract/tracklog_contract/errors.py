@@ -21,6 +21,9 @@ DENIED: Final = "PERMISSION_DENIED"
 QUOTA: Final = "RESOURCE_LIMIT_EXCEEDED"
 FEATURE_DISABLED: Final = "FEATURE_DISABLED"
 UNIMPLEMENTED: Final = "NOT_IMPLEMENTED"
+# Of the native lane only.
+SEQUENCE_GAP: Final = "SEQUENCE_GAP"
+UNSUPPORTED_TYPE: Final = "UNSUPPORTED_MEDIA_TYPE"
 
 # INVALID_STATE and RESOURCE_LIMIT_EXCEEDED have no 4xx in MLflow's own table; a 500 would make its
 # clients retry for minutes what can never succeed, so both are 400 here.
@@ -35,6 +38,8 @@ STATUS_BY_CODE: Final[dict[str, int]] = {
     NOT_FOUND: 404,
     ENDPOINT_NOT_FOUND: 404,
     UNIMPLEMENTED: 501,
+    SEQUENCE_GAP: 409,
+    UNSUPPORTED_TYPE: 415,
 }
 
 

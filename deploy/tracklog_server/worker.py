@@ -5,6 +5,7 @@ import functools
 import itertools
 import socket
 from collections.abc import Iterable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,7 +14,7 @@ from aiohttp import web
 from tracklog_artifacts.service import Artifacts
 from tracklog_contract.limits import JSON_BODY_BYTES_MAX, parse_quotas
 from tracklog_ingest import http as ingest_http
-from tracklog_ingest import models_http
+from tracklog_ingest import models_http, native_http
 from tracklog_ingest.service import Ingest, IngestConfig
 from tracklog_projector import http as projector_http
 from tracklog_projector.graphql import http as graphql_http
@@ -39,6 +40,8 @@ REQUEST_LINE_BYTES_MAX: Final = 64 * 1024
 # Slow searches must not keep the appender waiting for a connection: each has its own pool.
 INGEST_CONNECTIONS_MAX: Final = 5
 QUERY_CONNECTIONS_MAX: Final = 8
+
+TRACKLOG_VERSION: Final = version("tracklog")
 
 Route = tuple[str, str, Handler]
 
@@ -84,7 +87,7 @@ def _ingest(pool: Any, queries: Queries, task: Task) -> Ingest:
 
 def _application(ingest: Ingest, queries: Queries, traffic: Traffic, task: Task) -> web.Application:
     artifacts = Artifacts(Path(task.artifact_dir), queries.artifact_uri, queries.model_artifact_uri)
-    writes = (*ingest_http.routes(ingest), *models_http.routes(ingest))
+    writes = (*ingest_http.routes(ingest), *models_http.routes(ingest), *native_http.routes(ingest))
     routes = (*writes, *projector_http.routes(queries), *artifacts.routes())
     application = compose(routes, HostCheck(task.allowed_hosts), traffic)
     page = (*graphql_http.root_routes(queries), *web_page.routes(web_page.find_build()))
@@ -102,7 +105,13 @@ def compose(routes: Iterable[Route], hosts: HostCheck, traffic: Traffic) -> web.
         for prefix, versioned in itertools.product(PREFIXES, _versions_of(path)):
             application.router.add_route(method, prefix + versioned, handler)
     application.router.add_get("/version", status.version)
+    application.on_response_prepare.append(_sign)
     return application
+
+
+async def _sign(_: web.Request, response: web.StreamResponse) -> None:
+    """Tell every client that this is tracklog: its own client logs by a faster lane then."""
+    response.headers["Tracklog-Version"] = TRACKLOG_VERSION
 
 
 def _versions_of(path: str) -> tuple[str, ...]:

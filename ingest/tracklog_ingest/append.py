@@ -187,7 +187,7 @@ class Appender:
                 return
             log.exception("command_refused_by_database", command=type(group[0].command).__name__)
             group[0].settle(TracklogError("the database refused this request."))
-        except (OSError, asyncpg.InterfaceError, TimeoutError) as error:
+        except LOST_CONNECTION as error:
             log.warning("append_failed", commands=len(group), reason=str(error) or type(error).__name__)
 
     async def _append(self, group: Sequence[Waiting]) -> None:
@@ -222,9 +222,9 @@ class Appender:
     ) -> tuple[Sequence[Any], int | None]:
         """The commands' answers and the last position appended, or None when nothing was."""
         if only_points(commands):
-            position = await append_points(connection, commands, self._quotas)
-            if position is not None:
-                return [None] * len(commands), position
+            appended = await append_points(connection, commands, self._quotas)
+            if appended is not None:
+                return appended
         return await self._transact(connection, commands)
 
     async def _transact(self, connection: Any, commands: Sequence[Command]) -> tuple[list[Any], int | None]:
@@ -235,7 +235,7 @@ class Appender:
         await connection.execute(SQL["lock_head"])
         state = await load(connection, wants, self._quotas)
         answers = [_decide(command, state) for command in commands]
-        if not state.entries:
+        if not state.changed:
             await connection.execute("rollback")
             return answers, None
         await save(connection, state)
@@ -249,6 +249,9 @@ CONNECTION_ERRORS = (
     asyncpg.InsufficientResourcesError,
     asyncpg.QueryCanceledError,
 )
+
+# An InternalClientError is what asyncpg makes of a statement sent just as the server ends the connection.
+LOST_CONNECTION = (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError, TimeoutError)
 
 
 def _decide(command: Command, state: State) -> Any:

@@ -169,6 +169,11 @@ class LogToRun(OfRun):
     links: tuple[MetricLink, ...] = ()
     single: bool = False
 
+    @property
+    def is_points(self) -> bool:
+        """Does it log points and nothing else."""
+        return bool(self.points.counts) and not (self.params or self.tags or self.links)
+
     def wants_of_run(self, wants: Wants, run_id: uuid.UUID) -> None:
         """Which of the params and tags are there already."""
         wants.params.update((run_id, key) for key in self.params)

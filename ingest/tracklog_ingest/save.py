@@ -33,6 +33,10 @@ async def save(connection: Any, state: State) -> None:
         *columns(state.model_tags.added, 2),
         *columns(state.model_tags.removed, 2),
     )
+    if state.touched_producers:
+        producers = [state.producers[producer_id] for producer_id in state.touched_producers]
+        rows = ((p.producer_id, p.sequence, p.position, p.rejected) for p in producers)
+        await connection.execute(SQL["save_producers"], *columns(rows, 4))
 
 
 def _entries(state: State) -> list[list[Any]]:

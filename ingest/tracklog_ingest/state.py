@@ -74,6 +74,16 @@ class Model:
     position: int = 0
 
 
+@dataclass(slots=True)
+class Producer:
+    """Who sends numbered requests; the last of them, its position (None: nothing stored) and rejections."""
+
+    producer_id: uuid.UUID
+    sequence: int
+    position: int | None
+    rejected: bytes | None
+
+
 @dataclass
 class Wants:
     """What a group's commands ask to be read before they are decided."""
@@ -88,6 +98,9 @@ class Wants:
     model_params: set[tuple[str, str]] = field(default_factory=set)
     model_tags: set[tuple[str, str]] = field(default_factory=set)
     new_experiments: int = 0
+    # Of experiments that are to be made where they are not there.
+    names_to_begin: set[tuple[str, str]] = field(default_factory=set)
+    producers: set[uuid.UUID] = field(default_factory=set)
 
 
 class KeySet:
@@ -134,6 +147,7 @@ class State:
     model_params: dict[tuple[str, str], str] = field(default_factory=dict)
     model_tags: KeySet = field(default_factory=KeySet)
     new_experiment_ids: list[int] = field(default_factory=list)
+    producers: dict[uuid.UUID, Producer] = field(default_factory=dict)
 
     entries: list[NewEntry] = field(default_factory=list)
     touched_runs: dict[uuid.UUID, int] = field(default_factory=dict)
@@ -141,6 +155,12 @@ class State:
     new_params: list[tuple[uuid.UUID, str, str]] = field(default_factory=list)
     new_model_params: list[tuple[str, str, str]] = field(default_factory=list)
     lifecycles: list[tuple[int, bool, int]] = field(default_factory=list)
+    touched_producers: set[uuid.UUID] = field(default_factory=set)
+
+    @property
+    def changed(self) -> bool:
+        """Is there anything to save."""
+        return bool(self.entries or self.touched_producers)
 
     def run(self, run_id: str) -> Run:
         """The run with this id, deleted or not.
@@ -182,6 +202,11 @@ class State:
             self.touched_runs[entry.run_id] = position
         return position
 
+    def set_producer(self, producer: Producer) -> None:
+        """Note a producer's last request."""
+        self.producers[producer.producer_id] = producer
+        self.touched_producers.add(producer.producer_id)
+
     def set_lifecycle(self, experiment: Experiment, *, deleted: bool, position: int) -> None:
         """Delete or restore an experiment and every run of it, those not read by this group included."""
         experiment.deleted = deleted
@@ -198,7 +223,7 @@ async def load(connection: Any, wants: Wants, quotas: Quotas) -> State:
         SQL["load_state"],
         list(wants.runs),
         list(wants.experiments),
-        *columns(wants.names, 2),
+        *columns(wants.names | wants.names_to_begin, 2),
         *columns(wants.params, 2),
         *columns(wants.tags, 2),
         *columns(wants.experiment_tags, 2),
@@ -210,7 +235,19 @@ async def load(connection: Any, wants: Wants, quotas: Quotas) -> State:
     state = State(quotas)
     for kind, text in rows:
         _READERS[kind](state, msgspec.json.decode(text))
+    await _load_rest(connection, wants, state)
     return state
+
+
+async def _load_rest(connection: Any, wants: Wants, state: State) -> None:
+    """What only requests of the native lane want, and only now can be known to be wanted."""
+    if wants.producers:
+        for row in await connection.fetch(SQL["load_producers"], list(wants.producers)):
+            state.producers[row["producer_id"]] = Producer(*row)
+    missing = wants.names_to_begin - state.names.keys()
+    if missing:
+        rows = await connection.fetch(SQL["new_experiment_ids"], len(missing))
+        state.new_experiment_ids.extend(row["experiment_id"] for row in rows)
 
 
 def _read_position(state: State, item: int) -> None:

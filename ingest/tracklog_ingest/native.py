@@ -1,0 +1,248 @@
+"""The native lane's command: everything one request says about its runs, each item decided for itself."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Final
+
+import msgpack
+import zstandard
+
+from tracklog_contract.answers import RUN_NAME_TAG
+from tracklog_contract.errors import INVALID, NOT_FOUND, SEQUENCE_GAP, Rejected
+from tracklog_contract.events import RunLogged
+from tracklog_contract.ids import DEFAULT_WORKSPACE
+from tracklog_contract.points import NO_POINTS, PointBlock
+from tracklog_ingest.experiments import CreateExperiment, quota_exceeded
+from tracklog_ingest.native_points import Rejection
+from tracklog_ingest.native_wire import Begin, Decoded, Part
+from tracklog_ingest.runs import (
+    PARAMS_ADVICE,
+    POINTS_ADVICE,
+    CreateRun,
+    UpdateRun,
+    append,
+    set_tag_keys,
+)
+from tracklog_ingest.state import Producer, Run, State, Wants
+
+# Stored with a producer's last request: few bytes, and far above what a request can have rejected.
+REJECTED_BYTES_MAX: Final = 256 * 2**20
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What became of a request. `position`: of its last entry, None when nothing was stored."""
+
+    position: int | None
+    duplicate: bool = False
+    rejected: Sequence[Rejection] = ()
+
+    def packed(self) -> bytes:
+        """The answer's body."""
+        fields = {
+            "position": self.position,
+            "duplicate": self.duplicate,
+            "rejected": [asdict(rejection) for rejection in self.rejected],
+        }
+        body: bytes = msgpack.packb(fields)
+        return body
+
+
+@dataclass
+class NativeBatch:
+    """Answers an `Answer`: what fits is kept, once, and the rest is named."""
+
+    request: Decoded
+    now_ms: int
+    payload_bytes: int
+
+    @property
+    def is_points(self) -> bool:
+        """Does it log points to runs, and nothing else."""
+        parts = self.request.parts
+        return bool(parts) and all(part.is_points for part in parts) and not self.request.rejected
+
+    def wants(self, wants: Wants) -> None:
+        """The producer, and of each part the run, its experiment, and which params and tags are there."""
+        wants.producers.add(self.request.producer_id)
+        for part in self.request.parts:
+            run_id = part.run_id
+            wants.runs.add(run_id)
+            wants.params.update((run_id, key) for key in part.params)
+            wants.tags.update((run_id, key) for key in part.tags)
+            if part.begin is None:
+                continue
+            if part.begin.experiment_id is not None:
+                wants.experiments.add(part.begin.experiment_id)
+            if part.begin.experiment_name is not None:
+                wants.names_to_begin.add((DEFAULT_WORKSPACE, part.begin.experiment_name))
+
+    def admit(self, state: State) -> Answer:
+        """Refused when an earlier request of the producer is missing; else nothing is refused as a whole."""
+        request = self.request
+        producer = state.producers.get(request.producer_id)
+        stored = producer.sequence if producer else 0
+        if producer and request.sequence <= stored:
+            return _answer_again(producer, request.sequence)
+        if request.sequence != stored + 1:
+            raise Rejected(
+                SEQUENCE_GAP,
+                f"This producer's next request is number {stored + 1}, not {request.sequence}: those between "
+                "are not here. Send what is left as a new producer.",
+            )
+        first = len(state.entries)
+        rejected = list(request.rejected)
+        for part in request.parts:
+            _admit_part(state, part, self.now_ms, rejected)
+        position = None
+        if len(state.entries) > first:
+            position = state.position + len(state.entries)
+            state.entries[first] = replace(
+                state.entries[first], producer_id=request.producer_id, producer_seq=request.sequence
+            )
+        state.set_producer(Producer(request.producer_id, request.sequence, position, pack_rejected(rejected)))
+        return Answer(position, rejected=rejected)
+
+
+def _answer_again(producer: Producer, sequence: int) -> Answer:
+    if sequence < producer.sequence:
+        return Answer(None, duplicate=True)
+    return Answer(producer.position, duplicate=True, rejected=unpack_rejected(producer.rejected))
+
+
+def pack_rejected(rejected: Sequence[Rejection]) -> bytes | None:
+    """Rejections as they are stored with a producer; None for none."""
+    if not rejected:
+        return None
+    return zstandard.compress(msgpack.packb([list(asdict(rejection).values()) for rejection in rejected]))
+
+
+def unpack_rejected(packed: bytes | None) -> tuple[Rejection, ...]:
+    """What `pack_rejected` was given."""
+    if packed is None:
+        return ()
+    rows = msgpack.unpackb(zstandard.decompress(packed, max_output_size=REJECTED_BYTES_MAX))
+    return tuple(Rejection(*row) for row in rows)
+
+
+def _admit_part(state: State, part: Part, now_ms: int, rejected: list[Rejection]) -> None:
+    try:
+        run = _run(state, part, now_ms)
+    except Rejected as error:
+        rejected.append(Rejection.of(part.number, "run", error, points=part.points.points))
+        return
+    params = _new_params(state, run, part, rejected)
+    tags = _set_tags(state, run, part, rejected)
+    points = _fitting(state, run, part, rejected)
+    if params or tags or points.counts:
+        append(state, run, RunLogged(points, params, tags))
+    if part.status is not None or part.end_ms is not None:
+        UpdateRun(run.run_id.hex, part.status, part.end_ms, None).admit(state)
+
+
+def _run(state: State, part: Part, now_ms: int) -> Run:
+    """The part's run, begun when it is not there and the part says how.
+
+    Raises: Rejected, when it is unknown or deleted, or cannot begin.
+    """
+    run = state.runs.get(part.run_id)
+    if run is None:
+        if part.begin is None:
+            raise Rejected(NOT_FOUND, f"Run with id={part.run_id.hex} not found")
+        run = _begin(state, part, part.begin, now_ms)
+    run.check_active()
+    return run
+
+
+def _begin(state: State, part: Part, begin: Begin, now_ms: int) -> Run:
+    run, _ = CreateRun(
+        _experiment_id(state, begin, now_ms),
+        part.run_id,
+        begin.run_name,
+        begin.user_id,
+        begin.start_ms,
+        # The rest of the tags comes after it, each decided for itself.
+        {RUN_NAME_TAG: name} if (name := part.tags.get(RUN_NAME_TAG)) and not begin.run_name else {},
+    ).admit(state)
+    return run
+
+
+def _experiment_id(state: State, begin: Begin, now_ms: int) -> int:
+    if begin.experiment_id is not None:
+        return begin.experiment_id
+    name = begin.experiment_name or ""
+    known = state.names.get((DEFAULT_WORKSPACE, name))
+    return known if known is not None else CreateExperiment(name, None, {}, now_ms).admit(state)
+
+
+def _new_params(state: State, run: Run, part: Part, rejected: list[Rejection]) -> dict[str, str]:
+    """The part's params that are not there yet, as far as the run may have them."""
+    new: dict[str, str] = {}
+    for key, value in part.params.items():
+        old = state.params.get((run.run_id, key))
+        if old == value:
+            continue
+        try:
+            _check_param(state, run, key, old, value)
+        except Rejected as error:
+            rejected.append(Rejection.of(part.number, "param", error, key=key))
+            continue
+        new[key] = value
+        run.params += 1
+        state.params[run.run_id, key] = value
+        state.new_params.append((run.run_id, key, value))
+    return new
+
+
+def _check_param(state: State, run: Run, key: str, old: str | None, value: str) -> None:
+    if old is not None:
+        raise Rejected(
+            INVALID,
+            f"Changing param values is not allowed. Param with key='{key}' was already logged with "
+            f"value='{old}' for run ID='{run.run_id.hex}'. Attempted logging new value '{value}'.",
+        )
+    limit = state.quotas.run_params
+    if run.params >= limit:
+        raise quota_exceeded("params of this run", limit=limit, count=run.params + 1, advice=PARAMS_ADVICE)
+
+
+def _set_tags(state: State, run: Run, part: Part, rejected: list[Rejection]) -> Mapping[str, str]:
+    """The part's tags, as far as the run may have them."""
+    tags: dict[str, str] = {}
+    for key, value in part.tags.items():
+        if key == RUN_NAME_TAG and not value:
+            continue
+        try:
+            set_tag_keys(state, run, {key: value})
+        except Rejected as error:
+            rejected.append(Rejection.of(part.number, "tag", error, key=key))
+        else:
+            tags[key] = value
+    return tags
+
+
+def _fitting(state: State, run: Run, part: Part, rejected: list[Rejection]) -> PointBlock:
+    """The part's first points, as many as the run may still have."""
+    points, limit = part.points, state.quotas.run_points
+    room = max(0, limit - run.points)
+    run.points += min(points.points, room)
+    if points.points <= room:
+        return points
+    keys: list[str] = []
+    counts: list[int] = []
+    for key, count in zip(points.keys, points.counts, strict=True):
+        kept = min(count, room - sum(counts))
+        if kept:
+            keys.append(key)
+            counts.append(kept)
+        if kept < count:
+            error = quota_exceeded(
+                "metric points of this run", limit=limit, count=limit + count - kept, advice=POINTS_ADVICE
+            )
+            rejected.append(Rejection.of(part.number, "series", error, key=key, points=count - kept))
+    size = 8 * sum(counts)
+    if not size:
+        return NO_POINTS
+    return PointBlock(
+        tuple(keys), tuple(counts), points.steps[:size], points.timestamps[:size], points.values[:size]
+    )
