@@ -74,6 +74,15 @@ def run_id(client: MlflowClient, experiment: str) -> str:
 
 
 @pytest.fixture
+def usual_requirements(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Models are logged with their flavour's usual requirements.
+
+    MLflow finds out others by loading the model in a new process: many seconds in which it asks no server.
+    """
+    monkeypatch.setattr(mlflow.models, "infer_pip_requirements", lambda *_, fallback, **__: fallback)
+
+
+@pytest.fixture
 def database_value(tracking_server: Server) -> Callable[..., object]:
     """Runs a statement on the server's own database; gives the first value of its first row."""
     dsn = socket_dsn(tracking_server.data_dir.resolve() / "postgres-socket")

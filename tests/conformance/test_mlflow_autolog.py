@@ -21,7 +21,7 @@ def iris():
 
 
 @pytest.fixture
-def autolog():
+def autolog(usual_requirements):
     yield mlflow.sklearn.autolog
     mlflow.sklearn.autolog(disable=True)
 

@@ -1,1 +1,1 @@
-"""The scenario that MLflow clients of several versions play, each in an environment of its own."""
+"""Programs that use MLflow as its users do, each run by a Python of its own with other packages."""
