@@ -1,10 +1,12 @@
 """Fixtures that any test may ask for; none costs anything until it is asked for."""
 
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.support.postgres import temporary_cluster, temporary_database
+from tests.support.spools import temporary_spool
 
 
 @pytest.fixture(scope="session")
@@ -19,3 +21,11 @@ async def database(postgres_dsn: str) -> AsyncIterator[str]:
     """The DSN of a fresh, empty database."""
     async with temporary_database(postgres_dsn) as dsn:
         yield dsn
+
+
+@pytest.fixture
+def spool(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The client's spool for this test; its senders have ended afterwards."""
+    with temporary_spool() as path:
+        monkeypatch.setenv("TRACKLOG_SPOOL_DIR", str(path))
+        yield path

@@ -1,10 +1,23 @@
-"""What a training process installs of tracklog: for now its version; any MLflow client does the logging.
+"""What a training process installs of tracklog: a library that logs to the server by way of the disk.
 
-The base installation has no server dependencies, so it is light enough to sit beside a training script.
+    run = tracklog.init("http://127.0.0.1:5000", experiment="demo")
+    run.log({"loss": 0.5})
+    run.finish()
+
+`log` writes to a spool on the local disk and returns; a process of its own delivers it. The base
+installation has no server dependencies, so it is light enough to sit beside a training script.
 """
 
-from importlib.metadata import version
+from tracklog.run import Run, init, resume
+from tracklog.values import BadInput
 
-__all__ = ["__version__"]
+__all__ = ["BadInput", "Run", "__version__", "init", "resume"]
 
-__version__ = version("tracklog")
+
+def __getattr__(name: str) -> str:
+    # Reading the version takes longer than everything else here, and training does not need it.
+    if name == "__version__":
+        from importlib.metadata import version  # noqa: PLC0415 - see above
+
+        return version("tracklog")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -12,6 +12,8 @@ from tracklog_server.problems import FAILED, AlreadyTold, StartError
 from tracklog_server.settings import OPTIONS, Settings, environment_name, load, option_name
 
 INTERRUPTED = 130
+# The client's own command: it needs nothing of the server's.
+SYNC = "sync"
 
 # Loaded only when asked for: the server's parent process stays small.
 COMMANDS = {
@@ -40,7 +42,7 @@ def command_line() -> argparse.ArgumentParser:
     parser.add_argument(
         "--version", action=_Version, nargs=0, default=argparse.SUPPRESS, help="print the version and leave"
     )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="server|rebuild")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="server|rebuild|sync")
     for command, (_, summary, names) in COMMANDS.items():
         sub = commands.add_parser(
             command,
@@ -57,7 +59,32 @@ def command_line() -> argparse.ArgumentParser:
                 metavar=option.metavar,
                 help=f"{option.help} (default: {default}; environment: {environment_name(name)})",
             )
+    _add_sync(commands)
     return parser
+
+
+def _add_sync(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    summary = "deliver what programs have logged and no server has yet, offline runs included"
+    sub = commands.add_parser(
+        SYNC, help=summary, description=f"{summary.capitalize()}. The exit code is 0 when all has arrived."
+    )
+    sub.add_argument(
+        "spool_dir",
+        nargs="?",
+        metavar="SPOOL_DIR",
+        help="the spool (default: TRACKLOG_SPOOL_DIR, else ~/.local/state/tracklog/spool)",
+    )
+    sub.add_argument(
+        "--url", metavar="URL", help="deliver everything to this server (default: where each run was logged)"
+    )
+    sub.add_argument(
+        "--timeout",
+        metavar="SECONDS",
+        type=float,
+        default=30.0,
+        dest="patience_s",
+        help="give up after so long without progress (default: %(default)s)",
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -68,6 +95,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parsed = vars(command_line().parse_args(arguments))
     command = parsed.pop("command")
     try:
+        if command == SYNC:
+            return _sync(**parsed)
         settings = load(parsed, os.environ)
         return _run(command, settings)
     except AlreadyTold:
@@ -77,6 +106,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except StartError as problem:
         sys.stderr.write(f"tracklog: {problem}\n")
         return FAILED
+
+
+def _sync(spool_dir: str | None, url: str | None, patience_s: float) -> int:
+    sync = importlib.import_module("tracklog.sync")
+    try:
+        code: int = sync.run(spool_dir, url, os.environ, patience_s=patience_s)
+    except ValueError as error:
+        raise StartError(str(error)) from None
+    return code
 
 
 def _run(command: str, settings: Settings) -> int:

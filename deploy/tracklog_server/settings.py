@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
+from tracklog_contract.client_settings import CLIENT_SETTINGS
 from tracklog_contract.limits import parse_quotas
 from tracklog_server.problems import StartError
 
@@ -232,8 +233,10 @@ def _text_of(
 
 def _unknown_names(environment: Mapping[str, str]) -> Iterable[str]:
     known = sorted(map(environment_name, OPTIONS))
+    # A shell that also trains has the client's settings; they are no mistake.
+    harmless = {*known, *CLIENT_SETTINGS}
     unknown = sorted(
-        name for name in environment if name.startswith(ENVIRONMENT_PREFIX) and name not in known
+        name for name in environment if name.startswith(ENVIRONMENT_PREFIX) and name not in harmless
     )
     for name in unknown:
         yield f"{name} is not a setting of tracklog; it knows {', '.join(known)}"

@@ -11,17 +11,29 @@ from tests.support.server import running_server
 README = Path(__file__).parents[2] / "README.md"
 
 
-def test_the_example_runs() -> None:
-    (example,) = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
-    with running_server() as server:
-        done = subprocess.run(
-            [sys.executable, "-c", example],
-            env={**os.environ, "MLFLOW_TRACKING_URI": server.url},
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+EXAMPLES = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+
+
+def run_example(example: str, url: str, **environment: str) -> str:
+    """What an example prints."""
+    done = subprocess.run(
+        [sys.executable, "-c", example],
+        env={**os.environ, "MLFLOW_TRACKING_URI": url, **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
-    assert "metrics.loss" in done.stdout
-    assert "0.1" in done.stdout
+    return done.stdout
+
+
+def test_the_examples_run(spool: Path) -> None:
+    with_mlflow, with_tracklog = EXAMPLES
+    with running_server() as server:
+        told = run_example(with_mlflow, server.url)
+        assert "metrics.loss" in told
+        assert "0.1" in told
+        told = run_example(with_tracklog, server.url)
+        assert told.startswith(f"{server.url}/#/runs/")
+        assert told.endswith("True\n")

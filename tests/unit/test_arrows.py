@@ -21,8 +21,16 @@ MAY_IMPORT = {
         "tracklog",
     },
 }
-# A process's entry takes its environment and passes it on; `task` makes the environment of a child process.
-MAY_READ_ENVIRONMENT = {"tracklog_server.cli", "tracklog_server.process", "tracklog_server.task"}
+# A process's entry takes its environment and passes it on; `task` and `launch` make that of a child process.
+# A training program's only entry into the client is to open a run, which reads `tracklog.config`.
+MAY_READ_ENVIRONMENT = {
+    "tracklog.__main__",
+    "tracklog.config",
+    "tracklog.launch",
+    "tracklog_server.cli",
+    "tracklog_server.process",
+    "tracklog_server.task",
+}
 
 
 def imports(tree: ast.AST) -> Iterator[tuple[ast.AST, str]]:
