@@ -1,85 +1,24 @@
 """SIGKILL of any process at any moment under load: nothing acknowledged is lost or doubled."""
 
 import asyncio
-import contextlib
-import os
 import random
-import signal
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
-import asyncpg
 import psutil
 import pytest
 
-from tests.support.api import LOST, Api
+from tests.support.api import Api
 from tests.support.seed import seed
-from tests.support.server import Server, end, scratch_dir, start_server
+from tests.support.server import end, scratch_dir
+from tests.support.service import COMES_BACK_S, Service
 from tests.support.writers import Writer, check
-from tracklog_server.embedded import socket_dsn
 
 # In both tests together.
 KILLS = 36
 WRITERS = 6
 # The parent too: then the whole service is started anew, by hand.
 VICTIMS = ("parent", "worker", "projector", "backend", "postmaster", "backend")
-COMES_BACK_S = 30.0
-
-
-class Service:
-    """A server on one port and data directory, killed and started again."""
-
-    def __init__(self, directory: Path, workers: int) -> None:
-        self._data_dir = directory / "data"
-        self._workers = workers
-        self._port = "0"
-        self.server = self._start()
-
-    def _start(self) -> Server:
-        server = start_server(self._data_dir, "--port", self._port, "--workers", str(self._workers))
-        server.wait_until_ready()
-        self._port = server.url.rpartition(":")[2]
-        return server
-
-    def kill(self, victim: str, chance: random.Random) -> bool:
-        """SIGKILL one process of a kind; False when there is none at this moment."""
-        if victim == "parent":
-            self.server.kill()
-            assert self.server.survivors() == [], "a process outlived its parent"
-            self.server = self._start()
-            return True
-        pids = self.server.pids_by_role()[victim]
-        if not pids:
-            return False
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(chance.choice(pids), signal.SIGKILL)
-        return True
-
-    def await_health(self) -> None:
-        """The service comes back by itself."""
-        deadline = time.monotonic() + COMES_BACK_S
-        with Api(self.server.url, timeout_s=5) as api:
-            while True:
-                with contextlib.suppress(*LOST):
-                    if api.call("GET", "/health").status == 200:
-                        return
-                assert time.monotonic() < deadline, self.server.log()[-3000:]
-                time.sleep(0.05)
-
-    def warnings(self) -> str:
-        """The last warnings that the server logged."""
-        lines = [line for line in self.server.log().splitlines() if '"request_served"' not in line]
-        return "\n".join(lines[-40:])
-
-    async def positions(self) -> list[int]:
-        """Every position in the log, in order."""
-        connection = await asyncpg.connect(socket_dsn(self._data_dir.resolve() / "postgres-socket"))
-        try:
-            rows = await connection.fetch("select position from tracklog_log.entry order by position")
-            return [row["position"] for row in rows]
-        finally:
-            await connection.close()
 
 
 @pytest.fixture(params=[1, 2], ids=["one worker", "two workers"])
