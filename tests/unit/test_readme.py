@@ -2,20 +2,10 @@
 
 import re
 from dataclasses import asdict
-from pathlib import Path
 
+from tests.support.readme import README, ROOT, rows_after
 from tracklog_contract.limits import QUOTAS
 from tracklog_server.settings import OPTIONS, environment_name, option_name
-
-ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-
-
-def rows_after(heading: str) -> list[list[str]]:
-    """The cells of the table under a header row that begins with `heading`."""
-    _, _, rest = README.partition(f"| {heading} |")
-    lines = rest.partition("\n\n")[0].splitlines()[2:]
-    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
 
 
 def test_the_settings_are_those_of_the_server() -> None:
