@@ -1,4 +1,4 @@
-"""`python -m tests.bench`: measure both servers, print the table, write it as JSON with every sample."""
+"""`python -m tests.bench`: measure tracklog and its peers, print the table, write every sample as JSON."""
 
 import argparse
 import datetime as dt
@@ -6,7 +6,7 @@ import signal
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import FrameType
@@ -14,42 +14,50 @@ from typing import Any, NoReturn
 
 import msgspec
 
+from tests.bench.client_calls import client_calls
+from tests.bench.crowd import crowd
 from tests.bench.disk import disk
 from tests.bench.endurance import endurance
 from tests.bench.figures import Outcome
 from tests.bench.footprint import resident, start
 from tests.bench.machine import describe
+from tests.bench.peers import PEERS, SERVERS, Contestant, MissingPeer
 from tests.bench.progress import elapsed_s, say
 from tests.bench.reads import history, search
 from tests.bench.report import Results, as_json, table, verdict
-from tests.bench.servers import ServerName
+from tests.bench.runs import runs_created
 from tests.bench.settings import Settings, quick
-from tests.bench.writes import log_batch, log_metric, runs_created
+from tests.bench.sustained import native, thin
+from tests.bench.writes import log_batch, log_metric
 
 RESULTS_DIR = Path("bench-results")
-BOTH: tuple[ServerName, ...] = ("mlflow", "tracklog")
 
 
 @dataclass(frozen=True)
 class Measure:
-    """Something to measure, and on which servers."""
+    """Something to measure, and of whom."""
 
     name: str
-    run: Callable[[ServerName, Settings], Outcome]
-    servers: tuple[ServerName, ...] = BOTH
+    run: Callable[[Any, Settings], Outcome]
+    contestants: Sequence[Contestant] = SERVERS
     by_default: bool = True
 
 
 MEASURES = (
     Measure("log-batch", log_batch),
+    Measure("native", native, ("tracklog",)),
+    Measure("thin", thin, ("tracklog",)),
     Measure("log-metric", log_metric),
     Measure("runs", runs_created),
     Measure("search", search),
     Measure("history", history),
-    Measure("start", start),
+    Measure("client", client_calls, (*PEERS, "tracklog")),
+    # Its PostgreSQL is not the server's to start.
+    Measure("start", start, ("mlflow", "fasttrackml-sqlite", "tracklog")),
     Measure("memory", resident),
-    Measure("disk", disk, servers=("tracklog",)),
-    Measure("endurance", endurance, servers=("tracklog",), by_default=False),
+    Measure("disk", disk),
+    Measure("endurance", endurance, ("tracklog",), by_default=False),
+    Measure("crowd", crowd, ("tracklog",), by_default=False),
 )
 
 
@@ -69,36 +77,44 @@ def main() -> int:
         )
     )
     for measure in MEASURES:
-        if measure.name in options.only or (not options.only and _wanted(measure, options.endurance)):
-            _measure(
-                measure, [s for s in measure.servers if options.servers in (s, "both")], settings, results
-            )
+        if measure.name in options.only or (not options.only and measure.by_default):
+            _measure(measure, (*options.peers, "tracklog"), settings, results)
     results.compare_answers()
-    rows = results.rows()
-    print(table(rows))
-    print()
-    for failure in results.failures:
-        print(f"FAILED: {failure}")
-    print(verdict(rows))
-    if options.quick:
-        print("A quick run: sizes and times are too small for its numbers to mean much.")
+    _print(results, quick_run=options.quick)
     print(f"Every sample: {_write(results, machine, settings)}")
     return 1 if results.failures else 0
 
 
-def _measure(measure: Measure, servers: list[ServerName], settings: Settings, results: Results) -> None:
-    for server in servers:
-        say(f"{server}: {measure.name} begins")
+def _measure(measure: Measure, chosen: Sequence[Contestant], settings: Settings, results: Results) -> None:
+    for name in measure.contestants:
+        if name not in chosen or name in results.skipped:
+            continue
+        say(f"{name}: {measure.name} begins")
         try:
-            results.outcomes[measure.name, server] = measure.run(server, settings)
+            results.outcomes[measure.name, name] = measure.run(name, settings)
+        except MissingPeer as reason:
+            say(f"{name} is skipped: {reason}")
+            results.skipped[name] = str(reason)
         except Exception as error:
             # The other measures are still worth having; the exit code tells.
             traceback.print_exc()
-            results.failures.append(f"{measure.name} on {server}: {error}")
+            results.failures.append(f"{measure.name} on {name}: {error}")
 
 
-def _wanted(measure: Measure, with_endurance: bool) -> bool:
-    return measure.by_default or (with_endurance and measure.run is endurance)
+def _print(results: Results, *, quick_run: bool) -> None:
+    rows = results.rows()
+    print(table(rows))
+    print()
+    for name, reason in results.skipped.items():
+        print(f"{name} is skipped, since it cannot be installed: {reason}")
+    for failure in results.failures:
+        print(f"FAILED: {failure}")
+    print(verdict(rows))
+    share = results.generator_cpu_max
+    if share is not None:
+        print(f"Generating the load took at most {share:.0%} of one core (each row's share is in the JSON).")
+    if quick_run:
+        print("A quick run: sizes and times are too small for its numbers to mean much.")
 
 
 def _write(results: Results, machine: Mapping[str, Any], settings: Settings) -> Path:
@@ -115,19 +131,32 @@ def _stop(number: int, _: FrameType | None) -> NoReturn:
     raise SystemExit(128 + number)
 
 
+def _peers(text: str) -> list[Contestant]:
+    names = [] if text == "none" else text.split(",")
+    chosen = [peer for peer in PEERS if peer in names]
+    if len(chosen) != len(names):
+        raise argparse.ArgumentTypeError(f"choose from {', '.join(PEERS)}, or none")
+    return chosen
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    names = [measure.name for measure in MEASURES]
+    apart = ", ".join(measure.name for measure in MEASURES if not measure.by_default)
     parser.add_argument(
         "--only",
         action="append",
-        choices=names,
+        choices=[measure.name for measure in MEASURES],
         default=[],
-        help="measure only this; may be given several times",
+        help=f"measure only this; may be given several times. Measured only when named: {apart}",
     )
-    parser.add_argument("--servers", choices=(*BOTH, "both"), default="both", help="default: %(default)s")
+    parser.add_argument(
+        "--peers",
+        type=_peers,
+        default=list(PEERS),
+        metavar="NAME,...",
+        help=f"whom tracklog is compared with: of {', '.join(PEERS)}, or none; default: all",
+    )
     parser.add_argument("--quick", action="store_true", help="small sizes, to see that everything works")
-    parser.add_argument("--endurance", action="store_true", help="also fifty million points into tracklog")
     parser.add_argument(
         "--base-dir",
         type=Path,

@@ -1,6 +1,7 @@
 """Memory of each of tracklog's processes while fifty million points go in."""
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,10 +9,11 @@ from tests.bench import figures
 from tests.bench.figures import Outcome
 from tests.bench.load import drive
 from tests.bench.payloads import WIDE, training_json
+from tests.bench.peers import ServerName
 from tests.bench.processes import MIB, resident_by_process
 from tests.bench.progress import say
 from tests.bench.scripts import Acknowledged, log_batches
-from tests.bench.servers import ServerName, fresh
+from tests.bench.servers import fresh
 from tests.bench.settings import CONNECTIONS, POINTS_PER_REQUEST, Settings
 from tests.bench.wire import Api
 
@@ -26,7 +28,7 @@ Resident = dict[int, tuple[str, int]]
 class _Watch:
     """Takes every process' RSS each time another share of the points has been acknowledged."""
 
-    leader_pid: int
+    leader_pids: Sequence[int]
     requests: int
     answers: int = 0
     taken: dict[float, Resident] = field(default_factory=dict)
@@ -35,7 +37,7 @@ class _Watch:
         self.answers += 1
         share = self.answers / self.requests
         if len(self.taken) < len(_MARKS) and share >= _MARKS[len(self.taken)]:
-            resident = resident_by_process(self.leader_pid)
+            resident = resident_by_process(self.leader_pids)
             self.taken[_MARKS[len(self.taken)]] = resident
             sizes = ", ".join(f"{rss / MIB:.0f}" for _, rss in _python_only(resident).values())
             say(f"endurance: {share:.0%} of the points; MiB of each Python process: {sizes}")
@@ -54,7 +56,7 @@ def endurance(name: ServerName, settings: Settings) -> Outcome:
         experiment_id = api.create_experiment("endurance")
         run_ids = [[api.create_run(experiment_id) for _ in range(runs)] for _ in range(CONNECTIONS)]
         record = Acknowledged()
-        watch = _Watch(server.pid, runs * CONNECTIONS * _REQUESTS_PER_RUN)
+        watch = _Watch(server.leader_pids, runs * CONNECTIONS * _REQUESTS_PER_RUN)
         scripts = [log_batches(ids, metrics, record, watch.on_answer) for ids in run_ids]
         load = drive(server.port, scripts)
     outcome.add(figures.ENDURANCE_RATE, record.total / load.elapsed_s)

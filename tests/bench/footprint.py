@@ -7,10 +7,11 @@ from tests.bench import figures
 from tests.bench.figures import Outcome
 from tests.bench.load import drive
 from tests.bench.payloads import WIDE, training_json
+from tests.bench.peers import ServerName
 from tests.bench.processes import MIB, MemoryWatch, memory, resident_by_process
 from tests.bench.progress import say
 from tests.bench.scripts import Acknowledged, log_batches
-from tests.bench.servers import Server, ServerName, data_directory, fresh, running
+from tests.bench.servers import Server, data_directory, fresh, running
 from tests.bench.settings import CONNECTIONS, Settings
 from tests.bench.wire import Api
 from tests.bench.writes import REQUESTS_PER_RUN, RUNS_PER_CONNECTION
@@ -43,8 +44,10 @@ def resident(name: ServerName, settings: Settings) -> Outcome:
     metrics = list(itertools.islice(training_json(WIDE, seed=1), REQUESTS_PER_RUN))
     with fresh(name, settings.base_dir) as server, Api(server.port) as api:
         time.sleep(settings.idle_s)
-        idle = memory(server.pid)
-        outcome.notes["idle, RSS in bytes by process"] = list(resident_by_process(server.pid).values())
+        idle = memory(server.leader_pids)
+        outcome.notes["idle, RSS in bytes by process"] = list(
+            resident_by_process(server.leader_pids).values()
+        )
         experiment_id = api.create_experiment("memory")
         scripts = [
             log_batches(
@@ -54,9 +57,11 @@ def resident(name: ServerName, settings: Settings) -> Outcome:
             )
             for _ in range(CONNECTIONS)
         ]
-        with MemoryWatch(server.pid) as watch:
+        with MemoryWatch(server.leader_pids) as watch:
             drive(server.port, scripts, 1.5 * settings.window_s)
-        outcome.notes["under load, RSS in bytes by process"] = list(resident_by_process(server.pid).values())
+        outcome.notes["under load, RSS in bytes by process"] = list(
+            resident_by_process(server.leader_pids).values()
+        )
     outcome.add(figures.MEMORY_IDLE, idle.pss / MIB)
     outcome.add(figures.MEMORY_IDLE_RSS, idle.rss / MIB)
     outcome.add(figures.MEMORY_LOAD, watch.peak.pss / MIB)

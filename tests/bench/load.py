@@ -8,7 +8,7 @@ from array import array
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 
-from tests.bench.wire import ANSWER_TIMEOUT_S
+from tests.bench.wire import ANSWER_TIMEOUT_S, unpacked
 
 # Yields whole requests, receives the bodies of their answers.
 Script = Generator[bytes, bytes, None]
@@ -80,7 +80,8 @@ class _Connection:
         head = head.lower()
         if len(body) < int(_header(head, b"content-length")):
             return None
-        return bytes(head[9:12]), bytes(head), bytes(body)
+        encoding = _header(head, b"content-encoding", b"none").decode()
+        return bytes(head[9:12]), bytes(head), unpacked(bytes(body), encoding)
 
 
 def _header(head: bytes | bytearray, name: bytes, default: bytes = b"") -> bytes:

@@ -1,8 +1,10 @@
 """A server's processes and the memory they hold together."""
 
+import contextlib
 import os
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -24,27 +26,26 @@ class Memory:
     rss: int
 
 
-def family(leader_pid: int) -> list[psutil.Process]:
-    """The leader, all its descendants, and whoever is left of the session it leads."""
+def family(leader_pids: Sequence[int]) -> list[psutil.Process]:
+    """The leaders, all their descendants, and whoever is left of the sessions they lead."""
     found: dict[int, psutil.Process] = {}
-    try:
-        leader = psutil.Process(leader_pid)
-        found = {process.pid: process for process in [leader, *leader.children(recursive=True)]}
-    except psutil.NoSuchProcess:
-        pass
+    for pid in leader_pids:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            leader = psutil.Process(pid)
+            found.update((process.pid, process) for process in [leader, *leader.children(recursive=True)])
     for process in psutil.process_iter():
         try:
-            if os.getsid(process.pid) == leader_pid:
+            if os.getsid(process.pid) in leader_pids:
                 found.setdefault(process.pid, process)
         except ProcessLookupError:
             continue
     return list(found.values())
 
 
-def memory(leader_pid: int) -> Memory:
+def memory(leader_pids: Sequence[int]) -> Memory:
     """What a server's processes hold now."""
     pss = rss = 0
-    for process in family(leader_pid):
+    for process in family(leader_pids):
         try:
             info = process.memory_full_info()
         except (psutil.NoSuchProcess, psutil.ZombieProcess):
@@ -54,10 +55,10 @@ def memory(leader_pid: int) -> Memory:
     return Memory(pss, rss)
 
 
-def resident_by_process(leader_pid: int) -> dict[int, tuple[str, int]]:
+def resident_by_process(leader_pids: Sequence[int]) -> dict[int, tuple[str, int]]:
     """(start of the command line, RSS in bytes) of each of a server's processes, by pid."""
     resident: dict[int, tuple[str, int]] = {}
-    for process in family(leader_pid):
+    for process in family(leader_pids):
         try:
             # PostgreSQL pads its processes' titles.
             command = " ".join(process.cmdline()).strip(" \0") or process.name()
@@ -67,25 +68,25 @@ def resident_by_process(leader_pid: int) -> dict[int, tuple[str, int]]:
     return resident
 
 
-def await_quiet(leader_pid: int) -> None:
+def await_quiet(leader_pids: Sequence[int]) -> None:
     """Wait until a server is done with what it does after starting: MLflow's job runners load for seconds.
 
     Raises: TimeoutError, when it still computes after QUIET_TIMEOUT_S.
     """
     deadline = time.perf_counter() + QUIET_TIMEOUT_S
-    quiet_periods, used_s = 0, _cpu_s(leader_pid)
+    quiet_periods, used_s = 0, _cpu_s(leader_pids)
     while quiet_periods < _QUIET_PERIODS:
         if time.perf_counter() > deadline:
             raise TimeoutError(f"the server still computes {QUIET_TIMEOUT_S:.0f} s after its start")
         time.sleep(_QUIET_PERIOD_S)
-        before_s, used_s = used_s, _cpu_s(leader_pid)
+        before_s, used_s = used_s, _cpu_s(leader_pids)
         quiet_periods = quiet_periods + 1 if used_s - before_s < _QUIET_SHARE * _QUIET_PERIOD_S else 0
 
 
-def _cpu_s(leader_pid: int) -> float:
+def _cpu_s(leader_pids: Sequence[int]) -> float:
     """Processor time that a server's living processes have used."""
     used_s = 0.0
-    for process in family(leader_pid):
+    for process in family(leader_pids):
         try:
             times = process.cpu_times()
         except (psutil.NoSuchProcess, psutil.ZombieProcess):
@@ -98,7 +99,7 @@ def _cpu_s(leader_pid: int) -> float:
 class MemoryWatch:
     """Samples a server's memory while open; `peak` and `samples` afterwards."""
 
-    leader_pid: int
+    leader_pids: Sequence[int]
     period_s: float = 0.5
     samples: list[Memory] = field(default_factory=list)
     _stop: threading.Event = field(default_factory=threading.Event)
@@ -116,7 +117,7 @@ class MemoryWatch:
 
     def _sample(self) -> None:
         while not self._stop.wait(self.period_s):
-            self.samples.append(memory(self.leader_pid))
+            self.samples.append(memory(self.leader_pids))
 
     @property
     def peak(self) -> Memory:

@@ -4,67 +4,96 @@ import hashlib
 import itertools
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import msgspec
 
 from tests.bench import figures
-from tests.bench.figures import Figure, Outcome
+from tests.bench.figures import Figure, Outcome, SearchFigures
 from tests.bench.load import drive
-from tests.bench.mlflow_sqlite import insert_runs
-from tests.bench.payloads import LONG, runs, training_json
+from tests.bench.native import log_runs, whole_run_requests
+from tests.bench.payloads import LONG, RunContent, runs, training_json
+from tests.bench.peers import ServerName
 from tests.bench.progress import say
-from tests.bench.scripts import Acknowledged, log_batches, prepare, whole_runs
-from tests.bench.servers import Server, ServerName, fresh, mlflow_database
+from tests.bench.runs import RUNS_PER_REQUEST
+from tests.bench.scripts import Acknowledged, log_batches
+from tests.bench.servers import Server, fresh
 from tests.bench.settings import CONNECTIONS, HISTORY_PAGE, POINTS_PER_REQUEST, Settings
+from tests.bench.tables import insert_runs
 from tests.bench.wire import Api
 
 FILTER = "metrics.acc > 0.5 and params.lr = '0.1'"
 _QUIET_S = 5.0
 _SAMPLES_MAX = 50
+_SAY_EVERY_S = 10.0
 
 
 def search(name: ServerName, settings: Settings) -> Outcome:
-    """Three searches over the same runs on both servers, which have to give the same answers."""
+    """Searches over the same runs everywhere, few and then many, which have to give the same answers."""
     outcome = Outcome()
+    few, many = settings.search_runs
+    content = runs(many)
     with fresh(name, settings.base_dir) as server, Api(server.port) as api:
         experiment_id = api.create_experiment("sweep")
-        _load_runs(server, experiment_id, settings.search_runs)
-        time.sleep(_QUIET_S)
-        everything = {"experiment_ids": [experiment_id], "run_view_type": "ACTIVE_ONLY", "max_results": 1000}
-        filtered = {**everything, "filter": FILTER, "order_by": ["metrics.acc DESC"], "max_results": 100}
-        api.post("runs/search", filtered)  # a warm-up
-        [best] = _time(
-            figures.SEARCH_FILTERED, lambda: [api.post("runs/search", filtered)], settings, outcome
-        )
-        _time(figures.SEARCH_NEWEST, lambda: [api.post("runs/search", everything)], settings, outcome)
-        pages = _time(figures.SEARCH_ALL, lambda: api.search_pages(everything), settings, outcome)
-        _check_answers(best, pages, settings, outcome)
-    for figure, values in outcome.samples.items():
-        say(f"{name}: {figure.name}: {statistics.median(values):,.1f} {figure.unit}")
+        load_runs(server, experiment_id, itertools.islice(content, few), few)
+        _search(api, experiment_id, SearchFigures.of(few), few, settings, outcome, to_the_last_page=True)
+        load_runs(server, experiment_id, itertools.islice(content, many - few), many - few)
+        _search(api, experiment_id, SearchFigures.of(many), many, settings, outcome, to_the_last_page=False)
     return outcome
 
 
-def _load_runs(server: Server, experiment_id: str, count: int) -> None:
+def _search(
+    api: Api,
+    experiment_id: str,
+    of: SearchFigures,
+    count: int,
+    settings: Settings,
+    outcome: Outcome,
+    *,
+    to_the_last_page: bool,
+) -> None:
+    time.sleep(_QUIET_S)
+    newest = {"experiment_ids": [experiment_id], "run_view_type": "ACTIVE_ONLY", "max_results": 1000}
+    filtered = {**newest, "filter": FILTER, "order_by": ["metrics.acc DESC"], "max_results": 100}
+    api.post("runs/search", filtered)  # a warm-up
+    best = _time(of.filtered, lambda: [api.post("runs/search", filtered)], settings, outcome)
+    pages = _time(of.newest, lambda: [api.post("runs/search", newest)], settings, outcome)
+    if to_the_last_page:
+        pages = _time(of.everything, lambda: api.search_pages(newest), settings, outcome)
+    _note_answers(f"the best of {count:,} runs", best, outcome)
+    found = _note_answers(f"the newest of {count:,} runs", pages, outcome)
+    if to_the_last_page and found != count:
+        raise RuntimeError(f"{count} runs were loaded, {found} are found")
+
+
+def load_runs(server: Server, experiment_id: str, content: Iterable[RunContent], count: int) -> None:
+    """Log these runs, of which there are `count`, in the fastest way that there is."""
     say(f"{server.name}: loading {count:,} runs")
-    if server.name == "mlflow":
-        insert_runs(mlflow_database(server.data_dir), experiment_id, runs(count))
-        return
-    shared = (prepare(experiment_id, content) for content in runs(count))
-    drive(server.port, [whole_runs(shared, {}) for _ in range(CONNECTIONS)])
+    told = _telling(server, content, count)
+    if server.name == "tracklog":
+        requests = whole_run_requests(experiment_id, told, RUNS_PER_REQUEST)
+        drive(server.port, [log_runs(requests, {})])
+    else:
+        insert_runs(server, experiment_id, told)
 
 
-def _check_answers(best_page: bytes, pages: list[bytes], settings: Settings, outcome: Outcome) -> None:
-    """All runs are found; what is found, and in what order, is noted for the comparison of the servers."""
+def _telling(server: Server, content: Iterable[RunContent], count: int) -> Iterator[RunContent]:
+    """The same, with a line of progress once in a while."""
+    say_at = time.perf_counter() + _SAY_EVERY_S
+    for number, one in enumerate(content):
+        if time.perf_counter() > say_at:
+            say(f"{server.name}: {number:,} of {count:,} runs are loaded")
+            say_at += _SAY_EVERY_S
+        yield one
+
+
+def _note_answers(what: str, pages: list[bytes], outcome: Outcome) -> int:
+    """How many runs were found; which and in what order is noted for the comparison of the servers."""
     found = [run for page in pages for run in _comparable(page)]
-    if len(found) != settings.search_runs:
-        raise RuntimeError(f"{settings.search_runs} runs were loaded, {len(found)} are found")
-    best = _comparable(best_page)
-    outcome.must_match["runs found"] = len(found)
-    outcome.must_match["all runs, newest first"] = _digest(found)
-    outcome.must_match["runs that pass the filter, on the first page"] = len(best)
-    outcome.must_match["the first page of those, best first"] = _digest(best)
+    outcome.must_match[f"how many are {what}"] = len(found)
+    outcome.must_match[what] = _digest(found)
+    return len(found)
 
 
 def _comparable(page: bytes) -> list[Any]:
@@ -103,6 +132,7 @@ def _time(
         spent_s = time.perf_counter() - started
         enough = samples >= settings.repetitions and spent_s > settings.search_seconds
         if enough or samples >= _SAMPLES_MAX or spent_s > 3 * settings.search_seconds:
+            say(f"{figure.name}: {statistics.median(outcome.samples[figure]):,.1f} {figure.unit}")
             return answer
 
 

@@ -1,4 +1,4 @@
-"""Starting and stopping the two servers as their users do, one at a time, each on its own directory."""
+"""Starting and stopping the servers as their users do, one at a time, each on its own directory."""
 
 import http.client
 import os
@@ -11,47 +11,63 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from urllib.parse import parse_qs, urlsplit
 
 import psutil
 
+from tests.bench.peers import FASTTRACKML, ServerName, program
 from tests.bench.processes import await_quiet, family
 from tests.bench.progress import say
+from tests.support.postgres import temporary_cluster
+from tracklog_server.embedded import PARAMETERS, socket_dsn
 
-ServerName = Literal["mlflow", "tracklog"]
-
-START_TIMEOUT_S = 60.0
+START_TIMEOUT_S = 180.0  # MLflow's takes a minute on a busy machine
 STOP_TIMEOUT_S = 20.0
 _POLL_S = 0.005
+_SETTINGS = ("MLFLOW_", "TRACKLOG_", "FML_", "WANDB_")
 
 
 @dataclass(frozen=True)
 class Server:
-    """A server that has answered its first request, `start_s` after its command was given."""
+    """A server that has answered its first request, `start_s` after its command was given.
+
+    `leader_pids`: its process and, where that is not its child, its database's. `dsn`: its PostgreSQL.
+    """
 
     name: ServerName
     port: int
-    pid: int
+    leader_pids: tuple[int, ...]
     data_dir: Path
     start_s: float
+    dsn: str | None
+
+    @property
+    def url(self) -> str:
+        """Where clients find it."""
+        return f"http://127.0.0.1:{self.port}"
 
 
-def command(name: ServerName, port: int, data_dir: Path) -> list[str]:
+def _command(name: ServerName, port: int, data_dir: Path, dsn: str | None) -> list[str]:
     """The command line, with defaults wherever there are defaults."""
+    if name in ("fasttrackml-sqlite", "fasttrackml-postgres"):
+        store = ["--database-uri", dsn or f"sqlite://{sqlite_file(name, data_dir)}"]
+        listen = ["--listen-address", f"127.0.0.1:{port}"]
+        artifacts = ["--default-artifact-root", str(data_dir / "artifacts")]
+        return [str(program(FASTTRACKML, "fml")), "server", *listen, *store, *artifacts]
     binary = str(Path(sys.executable).with_name(name))
     listen = ["server", "--host", "127.0.0.1", "--port", str(port)]
     if name == "tracklog":
         return [binary, *listen, "--data-dir", str(data_dir)]
-    store = ["--backend-store-uri", f"sqlite:///{mlflow_database(data_dir)}"]
+    store = ["--backend-store-uri", f"sqlite:///{sqlite_file(name, data_dir)}"]
     return [binary, *listen, *store, "--artifacts-destination", str(data_dir / "artifacts")]
 
 
-def mlflow_database(data_dir: Path) -> Path:
-    """MLflow's SQLite file."""
-    return data_dir / "mlflow.db"
+def sqlite_file(name: ServerName, data_dir: Path) -> Path:
+    """The database of a server that has SQLite."""
+    return data_dir / ("mlflow.db" if name == "mlflow" else "fasttrackml.db")
 
 
 @contextmanager
@@ -70,17 +86,35 @@ def data_directory(base_dir: Path) -> Iterator[Path]:
 def running(name: ServerName, data_dir: Path) -> Iterator[Server]:
     """The server, running on this directory while the context is open; none of its processes is left behind.
 
-    Raises: RuntimeError, with the end of its output, when it gives no answer within START_TIMEOUT_S.
+    Raises: RuntimeError, with the end of its output, when it gives no answer within START_TIMEOUT_S;
+    MissingPeer.
     """
     data_dir.mkdir(parents=True, exist_ok=True)
-    port = _free_port()
-    output = data_dir.with_name("output.txt")
-    with output.open("ab") as sink:
+    with ExitStack() as stack:
+        dsn = None
+        leaders: tuple[int, ...] = ()
+        if name == "fasttrackml-postgres":
+            # As tracklog's own is set.
+            cluster = temporary_cluster(settings=PARAMETERS, parent=data_dir.parent.parent)
+            dsn = stack.enter_context(cluster)
+            leaders = (_postmaster_pid(dsn),)
+        elif name == "tracklog":
+            dsn = socket_dsn(data_dir / "postgres-socket")
+        port = _free_port()
         started = time.perf_counter()
+        process = stack.enter_context(_process(_command(name, port, data_dir, dsn), port, data_dir.parent))
+        start_s = time.perf_counter() - started
+        yield Server(name, port, (process.pid, *leaders), data_dir, start_s, dsn)
+
+
+@contextmanager
+def _process(command: list[str], port: int, directory: Path) -> "Iterator[subprocess.Popen[bytes]]":
+    output = directory / "output.txt"
+    with output.open("ab") as sink:
         process = subprocess.Popen(
-            command(name, port, data_dir),
-            cwd=data_dir.parent,
-            env=_environment(data_dir.parent),
+            command,
+            cwd=directory,
+            env=environment(directory),
             stdin=subprocess.DEVNULL,
             stdout=sink,
             stderr=sink,
@@ -88,25 +122,32 @@ def running(name: ServerName, data_dir: Path) -> Iterator[Server]:
         )
         try:
             _await_first_answer(process, port, output)
-            yield Server(name, port, process.pid, data_dir, time.perf_counter() - started)
+            yield process
         finally:
             _stop(process)
+
+
+def _postmaster_pid(dsn: str) -> int:
+    """The process id of the cluster that listens where this DSN points to."""
+    home = parse_qs(urlsplit(dsn).query)["host"][0]
+    return int(Path(home, "data", "postmaster.pid").read_text().splitlines()[0])
 
 
 @contextmanager
 def fresh(name: ServerName, base_dir: Path) -> Iterator[Server]:
     """The server on a new directory, come to rest after its start, so that all of the machine is its own."""
+    say(f"{name}: starting")
     with data_directory(base_dir) as data_dir, running(name, data_dir) as server:
-        await_quiet(server.pid)
+        await_quiet(server.leader_pids)
         yield server
 
 
-def _environment(temporary_dir: Path) -> dict[str, str]:
-    """Our own, without settings meant for either server, and with nobody told that MLflow was started.
+def environment(temporary_dir: Path) -> dict[str, str]:
+    """Our own, without settings meant for a contestant, and with nobody told that it was started.
 
     MLflow leaves files in the temporary directory: here, they are removed with the data.
     """
-    ours = {key: value for key, value in os.environ.items() if not key.startswith(("MLFLOW_", "TRACKLOG_"))}
+    ours = {key: value for key, value in os.environ.items() if not key.startswith(_SETTINGS)}
     return ours | {"MLFLOW_DISABLE_TELEMETRY": "true", "TMPDIR": str(temporary_dir)}
 
 
@@ -143,14 +184,14 @@ def _words(process: "subprocess.Popen[bytes]") -> str:
 
 def _stop(process: "subprocess.Popen[bytes]") -> None:
     """SIGTERM to the server, as a user would; SIGKILL to what of its family is still there afterwards."""
-    members = family(process.pid)
+    members = family([process.pid])
     process.terminate()
     try:
         process.wait(STOP_TIMEOUT_S)
     except subprocess.TimeoutExpired:
         say(f"`{_words(process)}` did not stop within {STOP_TIMEOUT_S:.0f} s and is killed")
     # MLflow's job runners outlive the server that started them.
-    for member in {*members, *family(process.pid)}:
+    for member in {*members, *family([process.pid])}:
         try:
             member.send_signal(signal.SIGKILL)
         except psutil.NoSuchProcess:

@@ -11,19 +11,26 @@ HISTORY_PAGE: Final = 25_000  # what MLflow's clients ask for
 
 @dataclass(frozen=True)
 class Settings:
-    """Sizes and durations; both servers get the same."""
+    """Sizes and durations; all get the same, but for what names the peers."""
 
     base_dir: Path
     repetitions: int = 3
     window_s: float = 4.0  # of load, per repetition
+    sustained_s: float = 60.0  # of load, where the table says sustained
     start_repetitions: int = 2
-    search_runs: int = 20_000
+    search_runs: tuple[int, int] = (20_000, 100_000)
     search_seconds: float = 3.0  # how long one query is repeated, at most
     history_points: int = 100_000
     idle_s: float = 3.0  # at rest before the idle memory reading
     disk_points: int = 5_000_000
+    disk_points_peers: int = 200_000
     disk_settle_s: float = 90.0  # the longest wait for compaction
+    client_calls: int = 50_000  # of those that return at once
+    client_seconds: float = 5.0  # of those that wait for an answer
     endurance_points: int = 50_000_000
+    crowd_trainers: int = 200
+    crowd_readers: int = 20
+    crowd_s: float = 120.0
 
 
 def quick(base_dir: Path) -> Settings:
@@ -32,12 +39,19 @@ def quick(base_dir: Path) -> Settings:
         base_dir,
         repetitions=1,
         window_s=1.0,
+        sustained_s=5.0,
         start_repetitions=1,
-        search_runs=1_000,
+        search_runs=(1_000, 2_000),
         search_seconds=0.5,
         history_points=100_000,
         idle_s=1.0,
         disk_points=400_000,
+        disk_points_peers=20_000,
         disk_settle_s=20.0,
+        client_calls=1_000,
+        client_seconds=1.0,
         endurance_points=2_000_000,
+        crowd_trainers=20,
+        crowd_readers=4,
+        crowd_s=5.0,
     )

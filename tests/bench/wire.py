@@ -6,7 +6,7 @@ import time
 import zlib
 from collections.abc import Mapping
 from typing import Any, Self
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urljoin
 
 import msgspec
 
@@ -24,13 +24,21 @@ HEADERS = {
 _HEADER_LINES = "".join(f"{name}: {value}\r\n" for name, value in HEADERS.items())
 
 
-def post_bytes(path: str, body: bytes) -> bytes:
-    """A whole POST request, ready to be written to a keep-alive connection."""
+def post_bytes(path: str, body: bytes, content_type: str = "application/json") -> bytes:
+    """A whole POST request, ready to be written to a keep-alive connection; `path` is below MLflow's PREFIX,
+    or begins with a slash."""
     head = (
-        f"POST {PREFIX}{path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{_HEADER_LINES}"
-        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        f"POST {urljoin(PREFIX, path)} HTTP/1.1\r\nHost: 127.0.0.1\r\n{_HEADER_LINES}"
+        f"Content-Type: {content_type}\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body
+
+
+def unpacked(body: bytes, encoding: str) -> bytes:
+    """An answer's body as it was before the server compressed it."""
+    if encoding == "gzip":
+        return gzip.decompress(body)
+    return zlib.decompress(body) if encoding == "deflate" else body
 
 
 class _CreatedInfo(msgspec.Struct):
@@ -86,10 +94,7 @@ class Api:
         answer = self._connection.getresponse()
         received = answer.read()
         self._used_at = time.perf_counter()
-        if answer.headers.get("Content-Encoding") == "gzip":
-            received = gzip.decompress(received)
-        elif answer.headers.get("Content-Encoding") == "deflate":
-            received = zlib.decompress(received)
+        received = unpacked(received, answer.headers.get("Content-Encoding", ""))
         if answer.status != http.HTTPStatus.OK:
             raise RuntimeError(f"{method} {path[:200]} was answered {answer.status}: {received[:500]!r}")
         return received

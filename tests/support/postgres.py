@@ -29,6 +29,8 @@ def _embedded_bin() -> Path:
 EMBEDDED_BIN = _embedded_bin()
 SYSTEM_BIN = Path("/usr/lib/postgresql/15/bin")
 START_TIMEOUT_S = 30.0
+# A Unix socket's path has room for 107 bytes.
+SHORT = Path("/tmp")
 
 # A test's data may vanish with its machine: no fsync. Tests of durability start their own server.
 FAST: Mapping[str, str] = MappingProxyType(
@@ -46,14 +48,15 @@ _PR_SET_PDEATHSIG = 1
 
 
 @contextlib.contextmanager
-def temporary_cluster(bin_dir: Path = EMBEDDED_BIN, settings: Mapping[str, str] = FAST) -> Iterator[str]:
+def temporary_cluster(
+    bin_dir: Path = EMBEDDED_BIN, settings: Mapping[str, str] = FAST, parent: Path = SHORT
+) -> Iterator[str]:
     """The DSN of a new cluster's `postgres` database, reached through a Unix socket; gone on leaving.
 
     As root the server runs as `postgres` or `nobody`, since PostgreSQL refuses root. It dies with this
     process even when that is killed.
     """
-    # Short on purpose: a Unix socket's path has room for 107 bytes.
-    home = Path(tempfile.mkdtemp(prefix="pg", dir="/tmp"))
+    home = Path(tempfile.mkdtemp(prefix="pg", dir=parent))
     try:
         user = _server_user()
         if user is not None:
