@@ -2,6 +2,8 @@
 
 import secrets
 import uuid
+from collections.abc import Sequence
+from typing import Final
 
 from tracklog_contract.errors import INVALID, Rejected
 
@@ -10,6 +12,8 @@ SLOTS = 4096
 EXPERIMENT_ID_MAX = 2**63 - 1
 DEFAULT_EXPERIMENT_ID = 0
 DEFAULT_WORKSPACE = "default"
+# No experiment's id; MLflow refuses it.
+ALL_EXPERIMENTS: Final = "*"
 
 
 def new_run_id(partition: int, partitions: int) -> uuid.UUID:
@@ -36,6 +40,16 @@ def parse_run_id(text: str) -> uuid.UUID | None:
         return uuid.UUID(hex=text)
     except ValueError:
         return None
+
+
+def parse_experiment_ids(texts: Sequence[str]) -> list[int] | None:
+    """The experiments that a search names, each once; None for all of them, which "*" alone stands for.
+
+    Raises: Rejected, when one of the texts is not a 64-bit integer.
+    """
+    if list(texts) == [ALL_EXPERIMENTS]:
+        return None
+    return [parse_experiment_id(text) for text in dict.fromkeys(texts)]
 
 
 def parse_experiment_id(text: str) -> int:

@@ -13,7 +13,7 @@ from tracklog_contract import messages as m
 from tracklog_contract import validate
 from tracklog_contract.answers import json_double
 from tracklog_contract.errors import INVALID, Rejected
-from tracklog_contract.ids import parse_experiment_id
+from tracklog_contract.ids import parse_experiment_id, parse_experiment_ids
 from tracklog_contract.limits import HISTORY_BULK_MAX, INT64_MAX, INT64_MIN
 from tracklog_contract.protojson import decode_body, decode_query
 from tracklog_contract.shape import Message
@@ -109,7 +109,7 @@ class Reads:
         fields = await request_fields(m.SEARCH_RUNS, request)
         validate.search_max_results(fields["max_results"])
         documents, token = await self._queries.search_runs(
-            [parse_experiment_id(text) for text in dict.fromkeys(fields.get("experiment_ids", []))],
+            parse_experiment_ids(fields.get("experiment_ids", [])),
             filter=fields["filter"],
             order_by=fields.get("order_by", []),
             deleted=DELETED[fields["run_view_type"]],
@@ -183,7 +183,7 @@ class Reads:
         fields = await request_fields(m.SEARCH_LOGGED_MODELS, request)
         limit = fields["max_results"]
         models, token = await self._queries.search_models(
-            [parse_experiment_id(text) for text in fields["experiment_ids"]],
+            parse_experiment_ids(fields["experiment_ids"]),
             filter=fields["filter"],
             datasets=[
                 ModelDataset(dataset["dataset_name"], dataset.get("dataset_digest"))

@@ -72,7 +72,7 @@ class Queries:
 
     async def search_runs(
         self,
-        experiment_ids: Sequence[int],
+        experiment_ids: Sequence[int] | None,
         *,
         filter: str,  # noqa: A002 (MLflow's word)
         order_by: Sequence[str],
@@ -81,6 +81,8 @@ class Queries:
         page_token: str,
     ) -> tuple[list[str], str]:
         """A page of run documents (JSON texts) and the token of the next page, "" when there is none.
+
+        `experiment_ids`: None for all experiments.
 
         Raises: Rejected, when the filter, order or token is wrong.
         """
@@ -92,7 +94,7 @@ class Queries:
             limit=limit,
             page_token=page_token,
         )
-        if not experiment_ids:
+        if experiment_ids is not None and not experiment_ids:
             return [], ""
         caught_up = self._caught_up("experiments_position", experiment_ids, metrics=query.of_metrics)
         async with caught_up as connection:
@@ -209,11 +211,12 @@ class Queries:
         return str(model["info"]["artifact_uri"])
 
     async def search_models(
-        self, experiment_ids: Sequence[int], **search: Any
+        self, experiment_ids: Sequence[int] | None, **search: Any
     ) -> tuple[list[dict[str, Any]], str]:
         """A page of MLflow's LoggedModels and the token of the next page, "" when there is none.
 
-        Args: search: filter, datasets, order_by, limit and page_token, as `compile_models` takes them.
+        Args: experiment_ids: None for all experiments.
+            search: filter, datasets, order_by, limit and page_token, as `compile_models` takes them.
         Raises: Rejected, when the filter, order or token is wrong.
         """
         query = compile_models(experiment_ids=experiment_ids, **search)

@@ -3,7 +3,7 @@
 import json
 import random
 import uuid
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from importlib import resources
 from typing import Any
 
@@ -49,7 +49,15 @@ async def views(request: pytest.FixtureRequest) -> AsyncIterator[Connection]:
             await connection.close()
 
 
-async def fill(views: Connection, runs: Iterable[Run]) -> None:
+async def fill_experiment(views: Connection, experiment_id: int) -> None:
+    await views.execute(
+        "insert into experiment values ($1 % 2, $1, 'w', $1::text, '', false, 0, 0)", experiment_id
+    )
+
+
+async def fill(views: Connection, runs: Sequence[Run]) -> None:
+    for experiment_id in {r.experiment_id for r in runs}:
+        await fill_experiment(views, experiment_id)
     for r in runs:
         partition = r.experiment_id % 2
         await views.execute(
@@ -105,7 +113,7 @@ async def test_random_searches_equal_the_plain_evaluation(
         tree = random_filter(rng, runs) if rng.random() < 0.85 else None
         text, order_by = "" if tree is None else render(tree), random_order(rng, tree)
         experiments, deleted = (
-            rng.choice([[1], [1], [3, 1], [1, 2, 3, 9]]),
+            rng.choice([[1], [1], [3, 1], [1, 2, 3, 9], None]),
             rng.choice([False, False, True, None]),
         )
 
@@ -123,7 +131,9 @@ async def test_random_searches_equal_the_plain_evaluation(
         matching = [
             run
             for run in runs
-            if run.experiment_id in experiments and deleted in (None, run.deleted) and holds(tree, run)
+            if (experiments is None or run.experiment_id in experiments)
+            and deleted in (None, run.deleted)
+            and holds(tree, run)
         ]
         expected = [run.run_id for run in in_order(matching, order_by)]
         found = [row["run_id"] for page in await pages(views, search, sizes) for row in page]
@@ -272,6 +282,41 @@ async def test_no_experiments_give_no_runs(views: Connection) -> None:
     assert await views.fetch(query.sql, *query.args) == []
 
 
+async def test_a_page_of_all_experiments_reads_no_more_than_a_page_of_each(views: Connection) -> None:
+    experiments, runs, limit = 40, 250, 10
+    for number in range(1, experiments + 1):
+        await fill_experiment(views, number)
+    await views.execute(
+        "insert into run (partition, run_id, experiment_id, name, user_id, artifact_uri, status, start_ms,"
+        " deleted) select e % 2, gen_random_uuid(), e, '', '', '', 1, r, false"
+        f" from generate_series(1, {experiments}) e cross join generate_series(1, {runs}) r"
+    )
+    await views.execute("analyze")
+    token, first, last = "", 0, 0
+    for page in range(100):
+        query = compile_runs(
+            experiment_ids=None, filter="", order_by=[], deleted=False, limit=limit, page_token=token
+        )
+        if page in (0, 99):
+            explain = f"explain (analyze, format json) {query.sql}"
+            (plan,) = json.loads(await views.fetchval(explain, *query.args))
+            first, last = first or rows_read(plan["Plan"], "run"), rows_read(plan["Plan"], "run")
+        rows, token = query.page(await views.fetch(query.sql, *query.args))
+        assert len(rows) == limit
+    assert 0 < first <= experiments * (limit + 1)
+    # And the one whose start is that of the last run of the page before.
+    assert 0 < last <= experiments * (limit + 2)
+
+
+def rows_read(plan: dict[str, Any], table: str) -> int:
+    """How many rows of a table a plan has read, thrown away ones included."""
+    read = 0
+    if plan.get("Relation Name") == table:
+        of_a_loop = plan["Actual Rows"] + plan.get("Rows Removed by Filter", 0)
+        read = round(of_a_loop * plan["Actual Loops"])
+    return read + sum(rows_read(part, table) for part in plan.get("Plans", ()))
+
+
 EXPERIMENT_FILTERS = {
     "name = 'two'": [2],
     "name LIKE 'T%'": [],
@@ -375,6 +420,7 @@ MODEL_ORDERS: dict[tuple[ModelOrder, ...], str] = {
 
 
 async def fill_models(views: Connection) -> None:
+    await fill_experiment(views, 12)
     names = ("alpha", "beta", "alpha")
     for number, name in enumerate(names):
         await views.execute(
@@ -406,9 +452,15 @@ async def test_models(views: Connection) -> None:
         assert await model_numbers(views, 9, filter=text) == found, text
     for order_by, found in MODEL_ORDERS.items():
         for size in (1, 2, 9):
-            assert await model_numbers(views, size, order_by=order_by, experiment_ids=[12, 13]) == found, (
-                order_by
-            )
+            for experiments in ([12, 13], None):
+                numbers = await model_numbers(views, size, order_by=order_by, experiment_ids=experiments)
+                assert numbers == found, order_by
+    assert await model_numbers(views, 9, experiment_ids=[]) == ""
+    await fill_experiment(views, 13)
+    await views.execute("insert into model values (0, 'm-4', 13, 'beta', '', '', '', 1, 2, 9, false)")
+    # In order over both, and not one experiment after the other.
+    assert await model_numbers(views, 2, experiment_ids=None) == "2410"
+    assert await model_numbers(views, 2, experiment_ids=[12]) == "210"
 
 
 async def test_datasets_restrict_what_was_measured(views: Connection) -> None:

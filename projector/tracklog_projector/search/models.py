@@ -16,7 +16,7 @@ from tracklog_projector.search.keyset import SortKey
 from tracklog_projector.search.matching import integer_matches, metric_matches, text_matches
 from tracklog_projector.search.pages import Query, fingerprint, read_token, token_writer
 from tracklog_projector.search.predicate import predicate
-from tracklog_projector.search.select import Branch, select
+from tracklog_projector.search.select import Branch, ids_of, select, select_per_scope
 from tracklog_projector.search.tree import Both, Comparison, Either, Negation, Node
 from tracklog_projector.search.vocabulary import (
     ATTRIBUTE,
@@ -98,7 +98,7 @@ class ModelOrder:
 
 def compile_models(
     *,
-    experiment_ids: Sequence[int],
+    experiment_ids: Sequence[int] | None,
     filter: str,  # noqa: A002  # the protocol's own word
     datasets: Sequence[ModelDataset],
     order_by: Sequence[ModelOrder],
@@ -107,6 +107,7 @@ def compile_models(
 ) -> Query:
     """The statement that finds a page of logged models that are not deleted.
 
+    `experiment_ids`: None for all experiments, however many there are by the next page.
     `datasets` restricts what metric comparisons look at; without any, a model needs some metric on one.
     Rows: model_id, and the sort keys that page tokens are made of.
     Raises: Rejected, for a filter, dataset, order or token that is not valid.
@@ -114,24 +115,19 @@ def compile_models(
     tree, arguments = parse_filter(filter), Arguments()
     keys = _keys(order_by, arguments)
     details = [[astuple(entry) for entry in entries] for entries in (datasets, order_by)]
-    search = fingerprint("models", sorted(set(experiment_ids)), filter, *details)
+    experiments = None if experiment_ids is None else sorted(set(experiment_ids))
+    search = fingerprint("models", experiments, filter, *details)
     after = read_token(page_token, search, keys)
     on_datasets = _on_datasets(datasets, arguments)
-    conditions = [_in_experiments(experiment_ids, arguments), "m.deleted = false"]
+    conditions = ["m.experiment_id = of_experiment.id", "m.deleted = false"]
     if tree is not None:
         conditions.append(predicate(tree, lambda leaf: _matches(leaf, on_datasets, arguments)))
     if datasets and not _asks_about_metrics(tree):
         conditions.append(_measured(on_datasets))
-    sql = select(
-        Branch("model m", tuple(conditions), keys), after, arguments.bind(limit + 1, "bigint"), arguments
-    )
+    row_limit = arguments.bind(limit + 1, "bigint")
+    page = select(Branch("model m", tuple(conditions), keys), after, row_limit, arguments)
+    sql = select_per_scope(f"{ids_of(experiments, arguments)} as of_experiment(id)", page, keys, row_limit)
     return Query(sql, arguments.values, limit, token_writer(search, keys))
-
-
-def _in_experiments(experiment_ids: Sequence[int], arguments: Arguments) -> str:
-    if len(experiment_ids) == 1:
-        return f"m.experiment_id = {arguments.bind(experiment_ids[0], 'bigint')}"
-    return f"m.experiment_id = any({arguments.bind(sorted(set(experiment_ids)), 'bigint[]')})"
 
 
 def _on_datasets(datasets: Sequence[ModelDataset], arguments: Arguments) -> str:

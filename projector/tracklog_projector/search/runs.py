@@ -12,16 +12,16 @@ from tracklog_projector.search.pages import Query, fingerprint, read_token, toke
 from tracklog_projector.search.predicate import predicate
 from tracklog_projector.search.run_filter import RUNS, findable, run_matches
 from tracklog_projector.search.run_order import OrderedBy, order_joins, run_branches, run_order
-from tracklog_projector.search.select import Branch, select, select_in_turn, select_per_scope
+from tracklog_projector.search.select import Branch, ids_of, select, select_in_turn, select_per_scope
 from tracklog_projector.search.tree import Comparison, Node, comparisons, conjuncts
 from tracklog_projector.search.vocabulary import ATTRIBUTE, METRIC, Condition, Name, condition
 
-_SCOPES: Final = "unnest({}) as of_experiment(id) cross join unnest({}) as of_stage(deleted)"
+_SCOPES: Final = "{} as of_experiment(id) cross join unnest({}) as of_stage(deleted)"
 
 
 def compile_runs(
     *,
-    experiment_ids: Sequence[int],
+    experiment_ids: Sequence[int] | None,
     filter: str,  # noqa: A002  # the protocol's own word
     order_by: Sequence[str],
     deleted: bool | None,
@@ -30,24 +30,25 @@ def compile_runs(
 ) -> Query:
     """The statement that finds a page of runs.
 
+    `experiment_ids`: None for all experiments, however many there are by the next page.
     `deleted`: only deleted runs (True), only others (False), or both (None). Beyond MLflow's language a
     filter may hold OR, NOT and parentheses. Rows: run_id (uuid), and the sort keys of page tokens.
     Raises: Rejected, for a filter, order or token that is not valid.
     """
     tree, ordered = parse_filter(filter), run_order(order_by)
     keys = [by.key for by in ordered]
-    search = fingerprint("runs", sorted(set(experiment_ids)), filter, list(order_by), deleted)
+    experiments = None if experiment_ids is None else sorted(set(experiment_ids))
+    search = fingerprint("runs", experiments, filter, list(order_by), deleted)
     after = read_token(page_token, search, keys)
     arguments = Arguments()
     row_limit = arguments.bind(limit + 1, "bigint")
     stages = [False, True] if deleted is None else [deleted]
-    if len(experiment_ids) == len(stages) == 1:
-        experiment = arguments.bind(experiment_ids[0], "bigint")
+    if experiments is not None and len(experiments) == len(stages) == 1:
+        experiment = arguments.bind(experiments[0], "bigint")
         stage = arguments.bind(stages[0], "boolean")
         sql = _scope_page(tree, ordered, (experiment, stage), after, row_limit, arguments)
     else:
-        experiments = arguments.bind(sorted(set(experiment_ids)), "bigint[]")
-        scopes = _SCOPES.format(experiments, arguments.bind(stages, "boolean[]"))
+        scopes = _SCOPES.format(ids_of(experiments, arguments), arguments.bind(stages, "boolean[]"))
         scope = ("of_experiment.id", "of_stage.deleted")
         page = _scope_page(tree, ordered, scope, after, row_limit, arguments)
         sql = select_per_scope(scopes, page, keys, row_limit)

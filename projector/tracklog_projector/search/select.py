@@ -50,3 +50,10 @@ def select_per_scope(scopes: str, select: str, keys: Sequence[SortKey], limit: s
         f"select page.* from {scopes} cross join lateral ({select}) as page"
         f" order by {order_by(outer)} limit {limit}"
     )
+
+
+def ids_of(experiments: Sequence[int] | None, arguments: Arguments) -> str:
+    """The FROM item whose one column lists these experiments; None for all there are."""
+    if experiments is None:
+        return "(select experiment_id from experiment)"
+    return f"unnest({arguments.bind(experiments, 'bigint[]')})"
