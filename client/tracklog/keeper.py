@@ -17,14 +17,15 @@ from tracklog.stream import Stream, Target
 
 _log = logging.getLogger("tracklog")
 
-TICK_S: Final = 1.0
+# What is there at one look is at the next with the server, or is synced: within a second.
+TICK_S: Final = 0.5
 EXIT_POLL_S: Final = 0.02
 # So long a problem may last before the end of a program stops waiting for it to pass.
 EXIT_PATIENCE_S: Final = 1.5
 
 
 class Keeper:
-    """Looks after the streams of this process once a second, and at once when it is woken."""
+    """Looks after the streams of this process twice a second, and at once when it is woken."""
 
     def __init__(self) -> None:
         self._streams: list[Stream] = []
@@ -81,6 +82,8 @@ class Keeper:
             time.sleep(EXIT_POLL_S)
             waiting = [stream for stream in waiting if not stream.is_delivered()]
         self._tell_rejections()
+        for stream in list(self._streams):
+            stream.sync()
         for outbox in {stream.outbox.path: stream.outbox for stream in waiting}.values():
             _log.warning(
                 "tracklog: not everything is with %s yet%s. It is safe in %s; a sender goes on in the"
@@ -100,17 +103,19 @@ class Keeper:
 
     def _run(self) -> None:
         while True:
-            self._awake.wait(TICK_S)
+            woken = self._awake.wait(TICK_S)
             self._awake.clear()
             try:
-                self._look()
+                self._look(woken=woken)
             except Exception:  # noqa: BLE001 - the edge of a thread, which outlives whatever a disk may do
                 _log.exception("tracklog: the background thread met an error")
 
-    def _look(self) -> None:
-        for stream in list(self._streams):
+    def _look(self, *, woken: bool) -> None:
+        overdue = [stream for stream in list(self._streams) if stream.is_overdue()]
+        for stream in overdue:
             stream.sync()
-        outboxes = {stream.outbox.path: stream.outbox for stream in self._undelivered()}
+        waiting = self._undelivered() if woken else overdue
+        outboxes = {s.outbox.path: s.outbox for s in waiting if not s.target.offline}
         for outbox in outboxes.values():
             self._see_to_sender(outbox)
             self._tell_problem(outbox)
@@ -122,6 +127,7 @@ class Keeper:
             if stream.closed and (stream.target.offline or stream.is_delivered()):
                 # What it still has to tell has been written before its last file went away.
                 self._tell_rejections_of(stream)
+                stream.sync()
                 self._streams.remove(stream)
 
     def _see_to_sender(self, outbox: Outbox) -> None:

@@ -173,6 +173,11 @@ def lock(fd: int, *, shared: bool = False) -> bool:
     return True
 
 
+def unlock(fd: int) -> None:
+    """Let go of an open file's lock."""
+    fcntl.flock(fd, fcntl.LOCK_UN)
+
+
 def is_locked(path: Path) -> bool:
     """Does a process hold the file's lock."""
     with contextlib.suppress(FileNotFoundError):

@@ -27,6 +27,7 @@ from tracklog.spool import (
     outbox_for,
     spool_bytes,
     sync_file,
+    unlock,
     write_all,
 )
 
@@ -55,8 +56,8 @@ class Target:
 class Stream:
     """Appends to segments of its own: one process, any number of threads; a forked child gets another.
 
-    When an append returns True the record survives SIGKILL of the process; `sync` makes it outlive a power
-    cut. It returns False when there is no room on the disk or in the spool, and has told the user.
+    When an append returns True the record survives SIGKILL of the process, and a power cut after `sync`. It
+    returns False when there is no room on the disk or in the spool, and has told the user.
     """
 
     def __init__(self, target: Target, config: Config, on_open: "Callable[[Stream], None]") -> None:
@@ -83,6 +84,7 @@ class Stream:
         self._retry_at = 0.0
         self._unsynced: list[int] = []
         self._synced = (-1, 0)
+        self._seen = (-1, 0)
 
     def append(self, record: Sequence[Any]) -> bool:
         """Append one record, made as records.py describes."""
@@ -105,28 +107,33 @@ class Stream:
 
     def close(self) -> None:
         """Write no more; what is there will be delivered, and its files deleted."""
-        self.sync()
-        with self._sync_lock, self._lock:
+        with self._lock:
             self.closed = True
             self._room = 0
             if self._fd >= 0:
-                os.close(self._fd)
-                self._fd = -1
+                unlock(self._fd)
+            self._retire()
+
+    def is_overdue(self) -> bool:
+        """Is something not delivered that was already there when this was last asked."""
+        seen, self._seen = self._seen, self.position
+        return not self.is_delivered(seen)
 
     def sync(self) -> None:
-        """Make what has been appended outlive a power cut. Never raises; one thread at a time does it."""
+        """Make what has been appended outlive a power cut, unless the server has it. Never raises."""
         with self._sync_lock:
             with self._lock:
                 retired, self._unsynced = self._unsynced, []
-                fd, position = self._fd, (self._number, self._size)
+                fd, position = self._fd, self.position
             with contextlib.suppress(OSError):
                 for old in retired:
-                    sync_file(old)
-                if fd >= 0 and position != self._synced:
-                    sync_file(fd)
-                if self._synced[0] != position[0]:
+                    if _acknowledged(old) < os.fstat(old).st_size:
+                        sync_file(old)
+                if position != self._synced and not self.is_delivered(position):
+                    if fd >= 0:
+                        sync_file(fd)
                     self.outbox.sync_directory()
-                self._synced = position
+                    self._synced = position
             for old in retired:
                 os.close(old)
 
@@ -142,7 +149,7 @@ class Stream:
             if number < 0:
                 return True
             if self._fd >= 0 and self._number == number:
-                return records.acknowledged(os.pread(self._fd, records.DATA_START, 0)) >= size
+                return _acknowledged(self._fd) >= size
         # The sender deletes a segment when all of it is acknowledged and nothing more can come.
         return not self.outbox.segment_path(self.name, number).exists()
 
@@ -252,6 +259,10 @@ class Stream:
         self._lost = 0
         self._begin_anew()
         self.closed = was_closed
+
+
+def _acknowledged(fd: int) -> int:
+    return records.acknowledged(os.pread(fd, records.DATA_START, 0))
 
 
 def _outbox(target: Target, config: Config) -> Outbox:

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import socket
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -257,6 +258,7 @@ def test_sync_takes_over_from_a_running_sender_and_hands_back(lane: FakeLane, sp
     assert len(senders(spool)) == 1
     code, said = sync(str(spool))
     assert (code, values_of(lane, run)) == (0, list(range(10))), said
+    assert "has everything: 10 points" in said
     log(run, range(10, 20))
     run.finish()
     assert run.flush(TIMEOUT_S)
@@ -457,3 +459,29 @@ def test_counters_of_the_fake_are_honest(lane: FakeLane):
     assert post.send(gap).status == 409
     post.close()
     assert lane.runs["r"].points == Counter()
+
+
+def test_a_connection_that_the_server_closed_while_it_was_idle_is_no_failure():
+    """One answer for each connection, without a word that it will be closed."""
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        post = Post(f"http://127.0.0.1:{listener.getsockname()[1]}", {})
+
+        def serve() -> None:
+            for _ in range(3):
+                connection, _ = listener.accept()
+                with connection:
+                    connection.recv(65_536)
+                    connection.sendall(answer)
+
+        listener.settimeout(10)
+        server = threading.Thread(target=serve, daemon=True)
+        server.start()
+        for _ in range(3):
+            assert post.send(b"x").body == b"ok"
+            time.sleep(0.05)
+        server.join()
+        post.close()
+        listener.close()
+        with pytest.raises(ConnectionRefusedError):
+            post.send(b"x")

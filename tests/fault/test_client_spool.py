@@ -15,7 +15,7 @@ import pytest
 
 import tracklog
 from tests.support.fake_lane import fake_lane
-from tests.support.spools import run_program, segments
+from tests.support.spools import run_program, segments, wait_until
 from tracklog import records, rejections, stream
 from tracklog.journal import Journal, Range, State
 from tracklog.records import DATA_START, HEADER, POINTS, scan
@@ -59,6 +59,28 @@ def test_what_was_logged_survives_sigkill(spool: Path):
     run_program(code, exit_code=-signal.SIGKILL)
     (segment,) = segments(spool)
     assert values_in(segment) == list(range(1000))
+
+
+def test_what_no_server_has_is_made_to_outlive_a_power_cut_within_a_second(spool: Path, monkeypatch):
+    synced: list[tuple[Path, int]] = []
+
+    def note(fd: int) -> None:
+        synced.append((Path(os.readlink(f"/proc/self/fd/{fd}")), os.fstat(fd).st_size))
+
+    monkeypatch.setattr(stream, "sync_file", note)
+    run = offline_run(range(10))
+    (segment,) = segments(spool)
+    size, logged_at = segment.stat().st_size, time.monotonic()
+    wait_until(lambda: (segment, size) in synced)
+    assert time.monotonic() - logged_at < 2  # one second, and the patience that a busy machine needs
+    # Nothing new is nothing to sync.
+    count = len(synced)
+    time.sleep(1.1)
+    assert len(synced) == count
+    run.log({"a": 10})
+    run._end(failed=False)
+    run._stream.sync()
+    assert synced[-1] == (segment, segment.stat().st_size)
 
 
 def test_a_segment_cut_at_any_byte_gives_its_whole_records_and_goes_away(spool: Path, tmp_path: Path):
@@ -130,6 +152,23 @@ def test_segments_follow_one_another_and_each_names_its_run(spool: Path, monkeyp
         assert [record.fields[2]["a"] for record in found] == list(range(200))
         assert segments(spool) == []
         assert not outbox.path.exists()
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_forked_child_has_segments_of_its_own(spool: Path, monkeypatch):
+    monkeypatch.setattr(stream, "SEGMENT_BYTES", 2000)
+    run = offline_run(range(10))
+    pid = os.fork()
+    for value in range(10, 210):
+        run.log({"a": -value if not pid else value})
+    if not pid:
+        os._exit(0)
+    assert os.waitpid(pid, 0)[1] == 0
+    run._end(failed=False)
+    by_stream: dict[str, list[float]] = {}
+    for path in segments(spool):
+        by_stream.setdefault(path.name[:24], []).extend(values_in(path))
+    assert sorted(by_stream.values()) == [[-value for value in range(10, 210)], list(range(210))]
 
 
 def test_a_full_disk_is_told_once_and_logging_goes_on_when_there_is_room(spool: Path, monkeypatch, caplog):
