@@ -53,6 +53,10 @@ class Keeper:
             self._told_elsewhere.add(stream)
         return stream
 
+    def take_over(self, stream: Stream) -> None:
+        """From now on tell of a stream's rejections, for which nobody will ask any more."""
+        self._told_elsewhere.discard(stream)
+
     def watch(self, stream: Stream) -> None:
         """Look after a stream until it is closed and delivered."""
         with self._lock:

@@ -60,18 +60,25 @@ class Post:
             headers["Content-Encoding"] = "zstd"
         was_open = self._connection is not None
         try:
-            return self._send_once(body, headers)
+            return self._exchange("POST", body, headers)
         except (ConnectionError, http.client.RemoteDisconnected):
             # A server closes what has long been idle, which shows only when it is used again.
             if not was_open:
                 raise
-            return self._send_once(body, headers)
+            return self._exchange("POST", body, headers)
 
-    def _send_once(self, body: bytes, headers: Mapping[str, str]) -> Answer:
+    def ask(self) -> Answer:
+        """The answer to a GET at the lane's own path, whose headers tell whether there is a lane.
+
+        Raises: OSError or HTTPException, when there is none.
+        """
+        return self._exchange("GET", b"", self._headers)
+
+    def _exchange(self, method: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         try:
             if self._connection is None:
                 self._connection = self._connect()
-            self._connection.request("POST", self._path, body, dict(headers))
+            self._connection.request(method, self._path, body, dict(headers))
             answer = self._connection.getresponse()
             text = answer.read(ANSWER_BYTES_MAX)
             if answer.will_close or not answer.isclosed():
