@@ -1,5 +1,6 @@
 """Fixtures that any test may ask for; none costs anything until it is asked for."""
 
+import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -7,6 +8,10 @@ import pytest
 
 from tests.support.postgres import temporary_cluster, temporary_database
 from tests.support.spools import temporary_spool
+from tracklog.config import MLFLOW_PLUGIN
+
+# MLflow's client as it comes, unless a test or the whole run is to be with the plugin.
+os.environ.setdefault(MLFLOW_PLUGIN, "0")
 
 
 @pytest.fixture(scope="session")

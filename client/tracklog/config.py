@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 DEFAULT_URL: Final = "http://127.0.0.1:5000"
 SPOOL_BYTES_MAX: Final = 10 * 2**30
 EXIT_TIMEOUT_S: Final = 10.0
+MLFLOW_PLUGIN: Final = "TRACKLOG_MLFLOW_PLUGIN"
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,11 @@ def from_environment(url: str | None = None, environment: Mapping[str, str] = os
         spool_bytes_max=int(_number("TRACKLOG_SPOOL_BYTES_MAX", environment, SPOOL_BYTES_MAX)),
         exit_timeout_s=_number("TRACKLOG_EXIT_TIMEOUT_S", environment, EXIT_TIMEOUT_S),
     )
+
+
+def mlflow_plugin_is_on(environment: Mapping[str, str] = os.environ) -> bool:
+    """May MLflow's client log by the spool: as long as TRACKLOG_MLFLOW_PLUGIN is not 0."""
+    return environment.get(MLFLOW_PLUGIN, "").strip().lower() not in ("0", "false", "no", "off")
 
 
 def parse_url(text: str, name: str = "url") -> str:

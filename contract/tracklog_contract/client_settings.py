@@ -15,4 +15,5 @@ CLIENT_SETTINGS: Final[dict[str, tuple[str, str]]] = {
     ),
     "TRACKLOG_SPOOL_BYTES_MAX": ("10737418240", "how much of the disk the spool may take"),
     "TRACKLOG_EXIT_TIMEOUT_S": ("10", "how long a program's end waits for delivery; it goes on afterwards"),
+    "TRACKLOG_MLFLOW_PLUGIN": ("1", "`0` leaves MLflow's client as it is"),
 }

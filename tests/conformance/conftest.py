@@ -15,6 +15,8 @@ from mlflow import MlflowClient
 
 from tests.support.api import Api, path_of
 from tests.support.server import Server, running_server
+from tests.support.spools import temporary_spool
+from tracklog.config import mlflow_plugin_is_on
 from tracklog_contract.errors import MESSAGE_CHARS_MAX
 from tracklog_server.embedded import socket_dsn
 
@@ -24,11 +26,23 @@ _numbers = itertools.count()
 @pytest.fixture(scope="session")
 def tracking_server() -> Iterator[Server]:
     """A running server with Databricks' quotas, shared by all tests: each makes experiments of its own."""
-    with running_server(None, "--quotas", "databricks") as server, pytest.MonkeyPatch.context() as patch:
+    with (
+        running_server(None, "--quotas", "databricks") as server,
+        temporary_spool() as spool_dir,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setenv("TRACKLOG_SPOOL_DIR", str(spool_dir))
         # Nothing is tried again behind a test's back: whatever the server answers first is what counts.
         patch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
         patch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
         yield server
+
+
+@pytest.fixture
+def without_plugin(tracking_server: Server) -> None:
+    """Skips a test of what the server itself answers at once, where the plugin asks it later."""
+    if mlflow_plugin_is_on():
+        pytest.skip("the plugin is on")
 
 
 @pytest.fixture

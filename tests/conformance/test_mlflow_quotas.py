@@ -1,11 +1,14 @@
 """Quotas, here Databricks' own: what fits is taken to the last, one more is refused and changes nothing."""
 
+import pytest
 from mlflow.entities import Metric, Param, RunTag
 
 from tests.conformance.refusals import QUOTA, refused_with
 from tracklog_contract.limits import QUOTAS
 
 DATABRICKS = QUOTAS["databricks"]
+
+pytestmark = pytest.mark.usefixtures("without_plugin")
 
 
 def refused(what, count, limit):

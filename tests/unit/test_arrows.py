@@ -27,6 +27,8 @@ MAY_READ_ENVIRONMENT = {
     "tracklog.__main__",
     "tracklog.config",
     "tracklog.launch",
+    # Asks with the credentials that a sender will be handed.
+    "tracklog.mlflow_plugin.probe",
     "tracklog_server.cli",
     "tracklog_server.process",
     "tracklog_server.task",

@@ -1,0 +1,20 @@
+"""The MLflow plugin: stock MLflow code logs to a tracklog server by way of the spool, with no change.
+
+MLflow finds `build_store` by tracklog's entry points for the schemes http and https, which take the place
+of its own. MLflow is imported only once a store is wanted: nothing else of tracklog needs it.
+"""
+
+from typing import Any
+
+from tracklog.config import mlflow_plugin_is_on
+
+
+def build_store(store_uri: str, artifact_uri: str | None = None) -> Any:  # noqa: ARG001 - MLflow's signature
+    """MLflow's store of the server at `store_uri`: its own, faster where the server is tracklog's."""
+    if mlflow_plugin_is_on():
+        from tracklog.mlflow_plugin.store import TracklogStore  # noqa: PLC0415 - imports MLflow
+
+        return TracklogStore(store_uri)
+    from mlflow.tracking._tracking_service.utils import _get_rest_store  # noqa: PLC0415 - as above
+
+    return _get_rest_store(store_uri)
