@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.fake_lane import FakeLane, fake_lane
 from tests.support.postgres import temporary_cluster, temporary_database
 from tests.support.spools import temporary_spool
 from tracklog.config import MLFLOW_PLUGIN
@@ -34,3 +35,10 @@ def spool(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     with temporary_spool() as path:
         monkeypatch.setenv("TRACKLOG_SPOOL_DIR", str(path))
         yield path
+
+
+@pytest.fixture
+def lane() -> Iterator[FakeLane]:
+    """A native lane of a fake server, which can be told to fail."""
+    with fake_lane() as lane:
+        yield lane

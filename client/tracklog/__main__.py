@@ -6,7 +6,9 @@ import os
 import sys
 from pathlib import Path
 
+from tracklog.delivery import SOURCES_MAX
 from tracklog.sender import Sender
+from tracklog.source import allow_open_files
 from tracklog.spool import Outbox
 
 
@@ -16,6 +18,7 @@ def main(arguments: list[str]) -> int:
     # The program that trains has no child to look after; the descriptor of the lock goes along.
     if os.fork():
         os._exit(0)
+    allow_open_files(SOURCES_MAX + 100)
     # It makes many records and hardly a cycle: looking for these so often would be half of its work.
     gc.set_threshold(200_000, 20, 100)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(process)d %(message)s")

@@ -20,6 +20,8 @@ from tracklog.source import Source
 from tracklog.spool import Outbox
 from tracklog_contract.errors import NOT_FOUND, SEQUENCE_GAP
 
+# Each has an open file; where more streams wait, the later ones come when the earlier ones are done.
+SOURCES_MAX: Final = 900
 RECORDS_MAX: Final = 100_000
 READ_BYTES: Final = 4 * 2**20
 READ_BYTES_MIN: Final = 2**18
@@ -83,14 +85,12 @@ class Delivery:
         """How much there is that the server has not acknowledged."""
         return sum(source.pending_bytes() for source in self._sources.values())
 
-    def position_of(self, stream: str) -> tuple[int, int] | None:
-        """How far the server has a stream: segment and offset; None when all of it is there."""
+    def has_delivered(self, stream: str, number: int, offset: int) -> bool:
+        """Has the server all of a stream before an offset in one of its segments."""
         source = self._sources.get(stream)
-        return None if source is None or source.finished else (source.number, source.offset)
-
-    def ends(self) -> dict[str, tuple[int, int]]:
-        """Of each stream, the segment and offset up to which it is written now."""
-        return {name: source.written() for name, source in self._sources.items() if not source.finished}
+        if source is not None and not source.finished:
+            return (source.number, source.offset) >= (number, offset)
+        return not self._outbox.segment_path(stream, number).exists()
 
     def refresh(self) -> None:
         """See which segments are there. Raises: OSError."""
@@ -100,6 +100,8 @@ class Delivery:
         for stream, found in numbers.items():
             source = self._sources.get(stream)
             if source is None:
+                if len(self._sources) >= SOURCES_MAX:
+                    break
                 with contextlib.suppress(FileNotFoundError):
                     self._sources[stream] = self._new_source(stream, found)
             elif not source.finished:

@@ -20,6 +20,10 @@ _log = logging.getLogger("tracklog")
 # What is there at one look is at the next with the server, or is synced: within a second.
 TICK_S: Final = 0.5
 EXIT_POLL_S: Final = 0.02
+# A sender that ends at once is started again after ever longer pauses.
+RESTART_PAUSE_S: Final = 0.5
+RESTART_PAUSE_MAX_S: Final = 30.0
+RESTARTS_BEFORE_TELLING: Final = 4
 # So long a problem may last before the end of a program stops waiting for it to pass.
 EXIT_PATIENCE_S: Final = 1.5
 
@@ -29,7 +33,7 @@ class Keeper:
 
     def __init__(self) -> None:
         self._streams: list[Stream] = []
-        self._problems: dict[Path, str] = {}
+        self._troubled: set[Path] = set()
         self._told_elsewhere: weakref.WeakSet[Stream] = weakref.WeakSet()
         self._exit_timeout_s = 0.0
         self._begin_anew()
@@ -40,6 +44,8 @@ class Keeper:
         self._awake = threading.Event()
         self._thread: threading.Thread | None = None
         self._started: list[subprocess.Popen[bytes]] = []
+        # Of each outbox that waits: how many senders have been started for it, and when the next may be.
+        self._restarts: dict[Path, tuple[int, float]] = {}
 
     def open_stream(self, target: Target, config: Config, *, tells_rejections: bool = True) -> Stream:
         """A stream that this keeper looks after.
@@ -120,9 +126,9 @@ class Keeper:
             stream.sync()
         waiting = self._undelivered() if woken else overdue
         outboxes = {s.outbox.path: s.outbox for s in waiting if not s.target.offline}
+        self._restarts = {path: of for path, of in self._restarts.items() if path in outboxes}
         for outbox in outboxes.values():
-            self._see_to_sender(outbox)
-            self._tell_problem(outbox)
+            self._tell_problem(outbox, self._see_to_sender(outbox))
         self._tell_rejections()
         for process in list(self._started):
             if process.poll() is not None:
@@ -134,30 +140,35 @@ class Keeper:
                 stream.sync()
                 self._streams.remove(stream)
 
-    def _see_to_sender(self, outbox: Outbox) -> None:
-        try:
-            process = start_sender(outbox)
-        except OSError as error:
-            self._tell_once(outbox, f"no sender can be started ({error}); `tracklog sync` delivers it later")
-            return
-        if process is not None:
-            self._started.append(process)
+    def _see_to_sender(self, outbox: Outbox) -> str:
+        """Start a sender when there is none; what keeps it from delivering, "" for nothing."""
+        count, not_before = self._restarts.get(outbox.path, (0, 0.0))
+        if time.monotonic() >= not_before:
+            try:
+                process = start_sender(outbox)
+            except OSError as error:
+                return f"no sender can be started ({error}); `tracklog sync` delivers it later"
+            if process is not None:
+                self._started.append(process)
+                pause_s = min(RESTART_PAUSE_S * 2**count, RESTART_PAUSE_MAX_S)
+                self._restarts[outbox.path] = count + 1, time.monotonic() + pause_s
+        if count > RESTARTS_BEFORE_TELLING:
+            return f"senders end again and again: {outbox.file('sender.log')} says why"
+        return problem_of(outbox)
 
-    def _tell_problem(self, outbox: Outbox) -> None:
-        problem = problem_of(outbox)
-        if problem:
-            self._tell_once(outbox, problem)
-        elif self._problems.pop(outbox.path, None):
-            _log.warning("tracklog: %s takes what is logged again", outbox.url)
-
-    def _tell_once(self, outbox: Outbox, problem: str) -> None:
-        if self._problems.get(outbox.path) is None:
+    def _tell_problem(self, outbox: Outbox, problem: str) -> None:
+        """Tell the user once that values have to wait, and once that they no longer do."""
+        known = outbox.path in self._troubled
+        if problem and not known:
+            self._troubled.add(outbox.path)
             _log.warning(
                 "tracklog: %s. Nothing is lost: what is logged waits in %s until it can be sent.",
                 problem,
                 outbox.path,
             )
-        self._problems[outbox.path] = problem
+        elif known and not problem:
+            self._troubled.remove(outbox.path)
+            _log.warning("tracklog: %s takes what is logged again", outbox.url)
 
     def _tell_rejections(self) -> None:
         for stream in list(self._streams):

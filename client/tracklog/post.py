@@ -11,7 +11,8 @@ from typing import Final
 from urllib.parse import urlsplit
 
 PATH: Final = "/api/tracklog/v1/ingest"
-TIMEOUT_S: Final = 60.0
+CONNECT_TIMEOUT_S: Final = 10.0
+ANSWER_TIMEOUT_S: Final = 60.0
 COMPRESSED_FROM_BYTES: Final = 1024
 # Nothing that a tracklog server answers is longer.
 ANSWER_BYTES_MAX: Final = 256 * 2**20
@@ -37,10 +38,16 @@ class Answer:
 class Post:
     """Sends requests to one server; not to be shared by threads."""
 
-    def __init__(self, url: str, environment: Mapping[str, str], *, timeout_s: float = TIMEOUT_S) -> None:
-        """`environment` has the credentials; they go nowhere but into the requests' headers."""
+    def __init__(
+        self, url: str, environment: Mapping[str, str], *, timeout_s: float = ANSWER_TIMEOUT_S
+    ) -> None:
+        """`environment` has the credentials; they go nowhere but into the requests' headers.
+
+        `timeout_s` is how long an answer is waited for.
+        """
         self.url = url
         self._timeout_s = timeout_s
+        self._connect_timeout_s = min(timeout_s, CONNECT_TIMEOUT_S)
         self._headers = {
             "Content-Type": "application/msgpack",
             "User-Agent": "tracklog",
@@ -78,6 +85,8 @@ class Post:
         try:
             if self._connection is None:
                 self._connection = self._connect()
+                self._connection.connect()
+                self._connection.sock.settimeout(self._timeout_s)
             self._connection.request(method, self._path, body, dict(headers))
             answer = self._connection.getresponse()
             text = answer.read(ANSWER_BYTES_MAX)
@@ -104,16 +113,18 @@ class Post:
         if parts.scheme == "https":
             context = ssl.create_default_context()
             if proxy is None:
-                return http.client.HTTPSConnection(host, port, timeout=self._timeout_s, context=context)
+                return http.client.HTTPSConnection(
+                    host, port, timeout=self._connect_timeout_s, context=context
+                )
             connection = http.client.HTTPSConnection(
-                proxy[0], proxy[1], timeout=self._timeout_s, context=context
+                proxy[0], proxy[1], timeout=self._connect_timeout_s, context=context
             )
             connection.set_tunnel(host, port)
             return connection
         if proxy is None:
-            return http.client.HTTPConnection(host, port, timeout=self._timeout_s)
+            return http.client.HTTPConnection(host, port, timeout=self._connect_timeout_s)
         self._path = self.url + PATH
-        return http.client.HTTPConnection(proxy[0], proxy[1], timeout=self._timeout_s)
+        return http.client.HTTPConnection(proxy[0], proxy[1], timeout=self._connect_timeout_s)
 
 
 def _proxy(scheme: str, place: str) -> tuple[str, int] | None:

@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import resource
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -15,6 +16,14 @@ from tracklog.spool import Outbox, lock, write_whole
 _log = logging.getLogger("tracklog")
 
 HEADER_BYTES_MAX: Final = 2**17
+
+
+def allow_open_files(count: int) -> None:
+    """Let this process have about `count` files open, as far as the system lets it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = count if hard == resource.RLIM_INFINITY else min(count, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 class Source:
@@ -64,15 +73,6 @@ class Source:
                 with contextlib.suppress(OSError):
                     total += self.outbox.segment_path(self.name, number).stat().st_size
         return total
-
-    def written(self) -> tuple[int, int]:
-        """The segment and offset up to which it is written now."""
-        last = self.numbers[-1]
-        if last == self.number:
-            return last, os.fstat(self._fd).st_size
-        with contextlib.suppress(FileNotFoundError):
-            return last, self.outbox.segment_path(self.name, last).stat().st_size
-        return last, 0
 
     def read(self, bytes_max: int) -> list[Record]:
         """The next records, about `bytes_max` of them and at least one; none when there are none now.

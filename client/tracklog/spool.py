@@ -23,6 +23,8 @@ from pathlib import Path
 from typing import Final, NamedTuple
 from zlib import crc32
 
+from tracklog.records import DATA_START, acknowledged
+
 OFFLINE: Final = "offline"
 _SEGMENT: Final = re.compile(r"([0-9a-f]{24})\.(\d{8})\.segment")
 
@@ -71,6 +73,14 @@ class Outbox:
             found = (_SEGMENT.fullmatch(path.name) for path in self.path.iterdir())
             return sorted(SegmentName(match[1], int(match[2])) for match in found if match)
         return []
+
+    def waiting(self) -> dict[SegmentName, tuple[int, int]]:
+        """Of each segment that is there, the offsets up to which it is acknowledged and written."""
+        found = {}
+        for name in self.segments():
+            with contextlib.suppress(FileNotFoundError), self.segment_path(*name).open("rb") as file:
+                found[name] = acknowledged(file.read(DATA_START)), os.fstat(file.fileno()).st_size
+        return found
 
     def wake_sender(self) -> None:
         """Have a running sender look at once."""

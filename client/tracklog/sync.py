@@ -12,11 +12,11 @@ from tqdm import tqdm
 
 from tracklog import rejections
 from tracklog.config import DEFAULT_URL, from_environment
-from tracklog.delivery import Delivery, NotNow
+from tracklog.delivery import SOURCES_MAX, Delivery, NotNow
 from tracklog.post import Post
 from tracklog.sender import Pauses
-from tracklog.source import Source
-from tracklog.spool import Outbox, offline_outbox, outbox_for, outboxes, try_lock
+from tracklog.source import Source, allow_open_files
+from tracklog.spool import Outbox, SegmentName, offline_outbox, outbox_for, outboxes, try_lock
 
 # Without any progress for so long, what is left stays in the spool.
 PATIENCE_S: Final = 30.0
@@ -110,9 +110,10 @@ class Sync:
             self._locked(outbox, "sender.lock", "the sender's request to end"),
             Delivery(outbox, Post(outbox.url, self._environment)) as delivery,
         ):
-            started_bytes = delivery.pending_bytes()
-            reason = self._deliver_all(delivery, outbox.url) if started_bytes else ""
-            left_bytes = delivery.pending_bytes()
+            waiting = outbox.waiting()
+            started_bytes = sum(written - have for have, written in waiting.values())
+            reason = self._deliver_all(delivery, outbox.url, waiting) if waiting else ""
+            left_bytes = sum(written - have for have, written in outbox.waiting().values())
         refused = self._tell_rejections(outbox)
         if reason:
             self._say(
@@ -126,16 +127,19 @@ class Sync:
             )
         return not reason and not refused, bool(started_bytes or refused)
 
-    def _deliver_all(self, delivery: Delivery, url: str) -> str:
+    def _deliver_all(
+        self, delivery: Delivery, url: str, waiting: Mapping[SegmentName, tuple[int, int]]
+    ) -> str:
         """Deliver what was there at the beginning; the reason when it cannot be, else ""."""
-        goal = delivery.ends()
+        left = {name: written for name, (_, written) in waiting.items()}
         pauses = Pauses()
-        progress = self._progress(delivery.pending_bytes(), url)
+        progress = self._progress(sum(written - have for have, written in waiting.values()), url)
         last_success, reason = time.monotonic(), ""
         try:
-            while not _has_reached(delivery, goal):
+            while left := {n: end for n, end in left.items() if not delivery.has_delivered(*n, end)}:
                 before = delivery.delivered_bytes
                 try:
+                    delivery.refresh()
                     sent = delivery.deliver_next()
                 except NotNow as error:
                     sent, reason = False, error.reason
@@ -196,10 +200,6 @@ def _size(count: float) -> str:
     return f"{count / 1e6:.1f} MB" if count >= 100_000 else f"{count:,.0f} bytes"
 
 
-def _has_reached(delivery: Delivery, goal: Mapping[str, tuple[int, int]]) -> bool:
-    return all((at := delivery.position_of(stream)) is None or at >= end for stream, end in goal.items())
-
-
 def _url_of(outbox: Outbox, stream: str, number: int) -> str | None:
     source = Source(outbox, stream, [number], number, 0)
     try:
@@ -220,6 +220,7 @@ def run(
     Returns: 0 only when the server has everything that lay in the spool, else 1.
     Raises: ValueError, for a setting or URL that cannot be used.
     """
+    allow_open_files(SOURCES_MAX + 100)
     config = from_environment(url, environment)
     directory = config.spool_dir if spool_dir is None else Path(spool_dir).expanduser().absolute()
     if spool_dir is not None and not directory.is_dir():

@@ -149,6 +149,8 @@ def _column(column: Any, code: str, dtype: str, what: str) -> "array[Any]":
     if getattr(column, "ndim", 1) != 1:
         raise BadInput(f"{what} must have one dimension, not {column.ndim}")
     try:
+        if hasattr(column, "to_numpy"):
+            column = column.to_numpy()
         if hasattr(column, "astype") and hasattr(column, "dtype"):
             return _from_array(column, code, dtype, what)
         if hasattr(column, "tolist") and not isinstance(column, (array, memoryview)):

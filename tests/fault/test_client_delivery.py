@@ -4,13 +4,10 @@ import json
 import os
 import signal
 import socket
-import threading
+import sys
 import time
-from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
-import msgpack
 import pytest
 
 import tracklog
@@ -25,7 +22,8 @@ from tests.support.spools import (
     sync,
     wait_until,
 )
-from tracklog import delivery, rejections
+from tracklog import delivery, keeper, rejections
+from tracklog import sync as sync_module
 from tracklog.delivery import Delivery
 from tracklog.launch import start_sender
 from tracklog.post import Post
@@ -34,13 +32,6 @@ from tracklog.spool import outbox_for
 TIMEOUT_S = 20.0
 
 pytestmark = pytest.mark.usefixtures("spool")
-
-
-@pytest.fixture
-def lane() -> Iterator[FakeLane]:
-    """A lane that works."""
-    with fake_lane() as lane:
-        yield lane
 
 
 def values_of(lane: FakeLane, run: tracklog.Run, key: str = "a") -> list[float]:
@@ -238,18 +229,6 @@ def test_a_program_ends_though_the_server_is_away_and_sync_delivers_later(spool:
     assert segments(spool) == []
 
 
-def test_credentials_go_to_the_server_and_not_to_the_disk(lane: FakeLane, spool: Path, monkeypatch):
-    monkeypatch.setenv("TRACKLOG_TOKEN", "s3cret-token")
-    with tracklog.init(lane.url) as run:
-        log(run, range(3))
-    assert run.flush(TIMEOUT_S)
-    assert {headers["Authorization"] for headers in lane.headers} == {"Bearer s3cret-token"}
-    for path in spool.rglob("*"):
-        if path.is_file():
-            assert b"s3cret" not in path.read_bytes(), path
-    assert "s3cret" not in sender_logs(spool)
-
-
 def test_sync_takes_over_from_a_running_sender_and_hands_back(lane: FakeLane, spool: Path):
     lane.script += [error(503, "TEMPORARILY_UNAVAILABLE", "busy", Retry_After="50")]
     run = tracklog.init(lane.url)
@@ -414,15 +393,6 @@ def _killed(*_: object) -> None:
     raise InterruptedError
 
 
-def test_a_request_goes_by_way_of_the_proxy_of_the_environment(lane: FakeLane, monkeypatch):
-    monkeypatch.setenv("http_proxy", lane.url)
-    post = Post("http://tracklog.invalid/prefix", {})
-    lane.script += [error(503, "X", "from the proxy")]
-    answer = post.send(b"")
-    post.close()
-    assert (answer.status, lane.headers[0]["Host"]) == (503, "tracklog.invalid")
-
-
 def test_a_fork_during_the_start_of_a_sender_leaves_its_lock_alone(lane: FakeLane, spool: Path):
     """A child that lives on must not keep the lock that was handed to the sender."""
     run = tracklog.init(lane.url)
@@ -449,39 +419,47 @@ def test_a_fork_during_the_start_of_a_sender_leaves_its_lock_alone(lane: FakeLan
     assert values_of(lane, run) == [0, 1, 2]
 
 
-def test_counters_of_the_fake_are_honest(lane: FakeLane):
-    """The fake stores a producer's request once, and counts what would have come twice."""
-    body = msgpack.packb({"producer": b"p" * 16, "sequence": 1, "runs": [{"run_id": "r", "begin": {}}]})
-    post = Post(lane.url, {})
-    assert msgpack.unpackb(post.send(body).body)["duplicate"] is False
-    assert msgpack.unpackb(post.send(body).body)["duplicate"] is True
-    gap = msgpack.packb({"producer": b"p" * 16, "sequence": 3, "runs": []})
-    assert post.send(gap).status == 409
-    post.close()
-    assert lane.runs["r"].points == Counter()
+def test_more_streams_than_may_be_open_at_once_are_all_delivered(
+    lane: FakeLane, spool: Path, monkeypatch, capsys
+):
+    monkeypatch.setattr(delivery, "SOURCES_MAX", 3)
+    runs = [tracklog.init(mode="offline") for _ in range(10)]
+    for run in runs:
+        log(run, range(5))
+        run.finish()
+    assert sync_module.run(None, lane.url, os.environ) == 0
+    assert "has everything: 50 points" in capsys.readouterr().out
+    assert [values_of(lane, run) for run in runs] == [list(range(5))] * 10
+    assert segments(spool) == []
 
 
-def test_a_connection_that_the_server_closed_while_it_was_idle_is_no_failure():
-    """One answer for each connection, without a word that it will be closed."""
-    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        post = Post(f"http://127.0.0.1:{listener.getsockname()[1]}", {})
+def test_a_sender_that_cannot_work_is_not_started_without_end_and_is_told_of(
+    lane: FakeLane, spool: Path, monkeypatch, caplog
+):
+    monkeypatch.setattr(keeper, "RESTART_PAUSE_S", 0.01)
+    outbox = outbox_for(spool, lane.url)
+    outbox.create()
+    # Nobody can open this as a journal.
+    outbox.file("journal").mkdir()
+    run = tracklog.init(lane.url)
+    log(run, range(3))
+    wait_until(lambda: "senders end again and again" in caplog.text)
+    assert caplog.text.count("senders end again and again") == 1
+    assert "IsADirectoryError" in sender_logs(spool)
+    outbox.file("journal").rmdir()
+    run.finish()
+    assert run.flush(TIMEOUT_S)
+    assert values_of(lane, run) == [0, 1, 2]
 
-        def serve() -> None:
-            for _ in range(3):
-                connection, _ = listener.accept()
-                with connection:
-                    connection.recv(65_536)
-                    connection.sendall(answer)
 
-        listener.settimeout(10)
-        server = threading.Thread(target=serve, daemon=True)
-        server.start()
-        for _ in range(3):
-            assert post.send(b"x").body == b"ok"
-            time.sleep(0.05)
-        server.join()
-        post.close()
-        listener.close()
-        with pytest.raises(ConnectionRefusedError):
-            post.send(b"x")
+def test_without_a_python_to_start_the_user_is_told_and_sync_delivers(
+    lane: FakeLane, spool: Path, monkeypatch, caplog
+):
+    monkeypatch.setattr(sys, "executable", "")
+    run = tracklog.init(lane.url)
+    log(run, range(3))
+    run.finish()
+    wait_until(lambda: "no sender can be started" in caplog.text)
+    monkeypatch.undo()
+    assert sync(str(spool))[0] == 0
+    assert values_of(lane, run) == [0, 1, 2]

@@ -4,6 +4,7 @@ import contextlib
 import http.server
 import json
 import socket
+import ssl
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
@@ -113,7 +114,9 @@ def error(status: int, code: str, message: str, **headers: str) -> tuple[int, Ma
 
 
 @contextlib.contextmanager
-def fake_lane(port: int = 0, lane: FakeLane | None = None) -> Iterator[FakeLane]:
+def fake_lane(
+    port: int = 0, lane: FakeLane | None = None, *, tls: ssl.SSLContext | None = None
+) -> Iterator[FakeLane]:
     """A lane that listens on a free port, or again on the one given, until it is left."""
     lane = lane or FakeLane()
     shared = lane
@@ -155,7 +158,9 @@ def fake_lane(port: int = 0, lane: FakeLane | None = None) -> Iterator[FakeLane]
             pass
 
     server = Server(("127.0.0.1", port), Handler)
-    lane.url = f"http://127.0.0.1:{server.server_address[1]}"
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+    lane.url = f"{'http' if tls is None else 'https'}://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:

@@ -6,6 +6,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from tracklog import BadInput
@@ -123,6 +124,7 @@ def test_plain_text_is_text_of_bounded_length():
         np.array([1, 2, 3], dtype=">f8"),
         np.array([1, 9, 2, 9, 3, 9])[::2],
         iter([1, 2, 3]),
+        pd.Series([1, 2, 3], index=[7, 8, 9]),
     ],
     ids=lambda column: type(column).__name__,
 )
