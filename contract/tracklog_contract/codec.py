@@ -12,7 +12,8 @@ import numpy.typing as npt
 import zstandard
 
 from tracklog_contract.errors import Corrupt
-from tracklog_contract.events import EVENT_TYPE_BY_KIND, Event
+from tracklog_contract.event_types import EVENT_TYPE_BY_KIND
+from tracklog_contract.events import Event
 
 PLAIN: Final = 0
 PACKED: Final = 1

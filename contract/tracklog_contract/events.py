@@ -1,7 +1,8 @@
-"""Every event tracklog stores, and the two envelopes an entry has: before and after its append.
+"""The events of experiments, runs and models, and an entry's two envelopes: before and after its append.
 
 One entry is one log row. A field may be added with a default; a changed meaning is a new `version`.
-Golden files pin the bytes of each type and version (tests/conformance/golden).
+Golden files pin the bytes of each type and version (tests/conformance/golden). Those of traces are in
+trace_events.py, and all together in event_types.py.
 """
 
 import datetime as dt
@@ -316,8 +317,6 @@ EVENT_TYPES: tuple[type[Event], ...] = (
     LoggedModelTagDeleted,
     LoggedModelDeleted,
 )
-EVENT_TYPE_BY_KIND = {(event.kind, event.version): event for event in EVENT_TYPES}
-assert len(EVENT_TYPE_BY_KIND) == len(EVENT_TYPES)
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,24 @@ SEARCH_DATASETS_EXPERIMENTS_MAX: Final = 20
 INT64_MIN: Final = -(2**63)
 INT64_MAX: Final = 2**63 - 1
 
+# MLflow's own ids have 35 characters; whatever a client sends as one stands in index rows.
+TRACE_ID_CHARS_MAX: Final = 255
+CLIENT_REQUEST_ID_CHARS_MAX: Final = 255
+TRACE_NAME_CHARS_MAX: Final = 4096
+SESSION_ID_CHARS_MAX: Final = 250
+# Longer ones are cut, as MLflow's client cuts them at 1,000.
+TRACE_PREVIEW_CHARS_MAX: Final = 10_000
+TRACE_METADATA_CHARS_MAX: Final = 8000
+TRACE_KEYS_MAX: Final = 1000
+TRACE_LINKS_MAX: Final = 100
+TRACE_ASSESSMENTS_MAX: Final = 1000
+ASSESSMENT_NAME_CHARS_MAX: Final = 250
+ASSESSMENT_BYTES_MAX: Final = 1_000_000
+SPANS_MAX: Final = 10_000
+BATCH_GET_TRACES_MAX: Final = 1000
+SEARCH_TRACES_DEFAULT: Final = 100
+SEARCH_TRACES_MAX: Final = 500
+
 # Of a file sent by upload-artifact; the artifact proxy takes files of any size.
 ARTIFACT_UPLOAD_BYTES_MAX: Final = 10 * 2**20
 # A dataset profile alone may have 16 MiB.

@@ -59,7 +59,8 @@ ARRAY: Final = Check("type", lambda raw: isinstance(raw, list))
 TEXTS: Final = Check("type", lambda raw: isinstance(raw, list) and all(isinstance(item, str) for item in raw))
 
 
-def _at_most(highest: int) -> Check:
+def at_most(highest: int) -> Check:
+    """That a number, where one is given, is not above `highest`."""
     return Check("value", lambda raw: (number := whole_number(raw)) is None or number <= highest)
 
 
@@ -69,7 +70,8 @@ def _between(lowest: int, highest: int, text: str) -> Check:
     )
 
 
-def _items_at_most(highest: int, text: str) -> Check:
+def items_at_most(highest: int, text: str) -> Check:
+    """That a list is not longer than `highest`; `text` as of `Check`."""
     return Check("value", lambda raw: not isinstance(raw, list) or len(raw) <= highest, text)
 
 
@@ -126,7 +128,7 @@ SEARCH_DATASETS: Final = Message(
             "experiment_ids",
             checks=(
                 Check("present", bool, "SearchDatasets request must specify at least one experiment_id."),
-                _items_at_most(
+                items_at_most(
                     SEARCH_DATASETS_EXPERIMENTS_MAX,
                     "SearchDatasets request cannot specify more than "
                     f"{SEARCH_DATASETS_EXPERIMENTS_MAX} experiment_ids. Received {{count}} experiment_ids.",
@@ -173,7 +175,7 @@ SEARCH_RUNS: Final = Message(
         Field(
             "max_results",
             "int32",
-            checks=(INT, _at_most(SEARCH_MAX)),
+            checks=(INT, at_most(SEARCH_MAX)),
             default=SEARCH_RUNS_DEFAULT,
         ),
         _texts("order_by"),
@@ -275,7 +277,7 @@ GET_METRIC_HISTORY_BULK: Final = Message(
             "run_id",
             checks=(
                 Check("present", bool, "GetMetricHistoryBulk request must specify at least one run_id."),
-                _items_at_most(
+                items_at_most(
                     HISTORY_RUNS_MAX,
                     f"GetMetricHistoryBulk request cannot specify more than {HISTORY_RUNS_MAX} run_ids. "
                     "Received {count} run_ids.",
@@ -305,7 +307,7 @@ GET_METRIC_HISTORY_BULK_INTERVAL: Final = Message(
                 REQUIRED,
                 ARRAY,
                 TEXTS,
-                _items_at_most(
+                items_at_most(
                     HISTORY_RUNS_MAX,
                     "GetMetricHistoryBulkInterval request must specify at most "
                     f"{HISTORY_RUNS_MAX} run_ids. Received {{count}} run_ids.{API_DOCS}",

@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
+from tracklog_contract import well_known
 from tracklog_contract.errors import INVALID, Rejected
 from tracklog_contract.limits import INT64_MAX, INT64_MIN
 from tracklog_contract.shape import Check, Field, Message, Type
@@ -242,6 +243,16 @@ def _read_nested(field: Field, raw: Any) -> dict[str, Any]:
     return _read_message(field.message, raw)
 
 
+def _well_known(read: Callable[[Any], Any]) -> Callable[[Field, Any], Any]:
+    def read_field(_field: Field, raw: Any) -> Any:
+        try:
+            return read(raw)
+        except ValueError as error:
+            raise _UnreadableError(raw, str(error)) from None
+
+    return read_field
+
+
 _READERS: Final[dict[Type, Callable[[Field, Any], Any]]] = {
     "string": _read_text,
     "int32": _read_int32,
@@ -250,6 +261,10 @@ _READERS: Final[dict[Type, Callable[[Field, Any], Any]]] = {
     "bool": _read_bool,
     "enum": _read_enum,
     "message": _read_nested,
+    "map": _well_known(well_known.read_map),
+    "timestamp": _well_known(well_known.read_timestamp),
+    "duration": _well_known(well_known.read_duration),
+    "free": _well_known(well_known.read_free),
 }
 
 

@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
-Type = Literal["string", "int32", "int64", "double", "bool", "enum", "message"]
+# A map has texts as its values; timestamps and durations are milliseconds; what is free is any JSON value.
+Type = Literal[
+    "string", "int32", "int64", "double", "bool", "enum", "message", "map", "timestamp", "duration", "free"
+]
 
 
 @dataclass(frozen=True)

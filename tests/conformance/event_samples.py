@@ -34,6 +34,17 @@ from tracklog_contract.events import (
     RunUpdated,
 )
 from tracklog_contract.points import block_of
+from tracklog_contract.trace_events import (
+    AssessmentDeleted,
+    AssessmentSet,
+    SpansRecorded,
+    TraceEnded,
+    TracesDeleted,
+    TracesLinked,
+    TraceStarted,
+    TraceTagDeleted,
+    TraceTagSet,
+)
 
 GOLDEN = Path(__file__).parent / "golden"
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
@@ -55,6 +66,12 @@ _LONG = (
         [NOON_MS + 100 * step for step in range(100)],
         [1 / (1 + step) for step in range(100)],
     ),
+)
+TRACE = "tr-0af7651916cd43dd8448eb211c80319c"
+# An OTLP TracesData with one span: its ids, its name, when it began and ended.
+_SPANS = bytes.fromhex(
+    "0a3a123812360a100af7651916cd43dd8448eb211c80319c1208b7ad6b71692033312a06616e73776572390080a1369c99861841"
+    "00af09909c998618"
 )
 _DATASET = DatasetUse(
     "iris", "0a1b2c3d", "local", '{"uri": "/data/iris.csv"}', '{"columns": []}', None, {"context": "train"}
@@ -96,6 +113,19 @@ SAMPLES: dict[str, Event] = {
     "logged_model_changed.1": LoggedModelChanged(MODEL, {"trees": "10"}, {"owner": "grace"}),
     "logged_model_tag_deleted.1": LoggedModelTagDeleted(MODEL, "owner"),
     "logged_model_deleted.1": LoggedModelDeleted(MODEL, NOON_MS + 6),
+    "trace_started.1": TraceStarted(
+        TRACE, NOON_MS, "OK", 1500, "request-1", '{"q": "größer?"}', '"ja"', {"mlflow.trace.session": "s-1"},
+        {"mlflow.traceName": "answer"},
+    ),
+    "trace_started.1.bare": TraceStarted(TRACE, NOON_MS, "IN_PROGRESS"),
+    "spans_recorded.1": SpansRecorded(TRACE, _SPANS, {"service.name": "shop"}),
+    "trace_ended.1": TraceEnded(TRACE, NOON_MS + 7, "ERROR", {"tries": "3"}, {"stage": ""}),
+    "trace_tag_set.1": TraceTagSet(TRACE, "stage", "λ"),
+    "trace_tag_deleted.1": TraceTagDeleted(TRACE, "stage"),
+    "traces_deleted.1": TracesDeleted((TRACE, "tr-other")),
+    "assessment_set.1": AssessmentSet(TRACE, "a-1", '{"assessment_name":"good","feedback":{"value":true}}'),
+    "assessment_deleted.1": AssessmentDeleted(TRACE, "a-1"),
+    "traces_linked.1": TracesLinked((TRACE, "tr-other")),
 }  # fmt: skip
 
 
