@@ -4,6 +4,7 @@ from typing import Any
 
 from tracklog_contract import codec
 from tracklog_ingest.state import SQL, Experiment, Run, State, columns
+from tracklog_ingest.trace_state import save_traces
 
 
 async def save(connection: Any, state: State) -> None:
@@ -37,6 +38,7 @@ async def save(connection: Any, state: State) -> None:
         producers = [state.producers[producer_id] for producer_id in state.touched_producers]
         rows = ((p.producer_id, p.sequence, p.position, p.rejected) for p in producers)
         await connection.execute(SQL["save_producers"], *columns(rows, 4))
+    await save_traces(connection, state.traces)
 
 
 def _entries(state: State) -> list[list[Any]]:

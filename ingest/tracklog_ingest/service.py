@@ -1,17 +1,33 @@
 """The write side as one object: what deploy starts, and what the endpoints submit commands to."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import asyncpg
 
 from tracklog_contract.limits import QUOTAS, Quotas
 from tracklog_contract.sqlfiles import statements
+from tracklog_contract.trace_answers import TraceView
 from tracklog_ingest.append import AppendConfig, Appender, Command, Views
 
 SQL = statements("tracklog_ingest")
 ReadModel = Callable[[str], Awaitable[dict[str, Any]]]
+
+
+class TraceReads(Protocol):
+    """What the write side asks the views about traces; they hold all that was acknowledged before."""
+
+    async def trace(self, trace_id: str) -> TraceView:
+        """A trace.
+
+        Raises: Rejected, when there is none.
+        """
+
+    async def oldest_traces(
+        self, experiment_id: int, trace_ids: Sequence[str] | None, until_ms: int | None, most: int | None
+    ) -> list[str]:
+        """The ids of an experiment's traces, oldest first: of `trace_ids`, up to a time, at most so many."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +42,7 @@ class Ingest:
     """Admits and appends commands of this process.
 
     Args: views: how far the projector is. read_model: answers a logged model from the views, for those of
-    MLflow's endpoints that answer the whole model they changed.
+    MLflow's endpoints that answer the whole model they changed. traces: the same for traces.
     """
 
     def __init__(
@@ -36,10 +52,12 @@ class Ingest:
         *,
         views: Views,
         read_model: ReadModel,
+        traces: TraceReads,
     ) -> None:
         self._pool = pool
         self._appender = Appender(pool, config.quotas, views, config.append)
         self.read_model = read_model
+        self.traces = traces
 
     async def submit(self, command: Command) -> Any:
         """As `Appender.submit`."""

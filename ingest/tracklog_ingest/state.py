@@ -12,6 +12,8 @@ from tracklog_contract.events import NewEntry
 from tracklog_contract.ids import parse_run_id
 from tracklog_contract.limits import Quotas
 from tracklog_contract.sqlfiles import statements
+from tracklog_ingest.key_set import KeySet
+from tracklog_ingest.trace_state import TraceState, load_traces
 
 SQL = statements("tracklog_ingest")
 Connection = "asyncpg.Connection[asyncpg.Record]"
@@ -101,34 +103,10 @@ class Wants:
     # Of experiments that are to be made where they are not there.
     names_to_begin: set[tuple[str, str]] = field(default_factory=set)
     producers: set[uuid.UUID] = field(default_factory=set)
-
-
-class KeySet:
-    """Which keys of some owners are set: as read, and what a group added or removed since."""
-
-    def __init__(self) -> None:
-        self._set: set[tuple[Any, str]] = set()
-        self.added: set[tuple[Any, str]] = set()
-        self.removed: set[tuple[Any, str]] = set()
-
-    def read(self, pair: tuple[Any, str]) -> None:
-        """Note a pair that the database has."""
-        self._set.add(pair)
-
-    def __contains__(self, pair: tuple[Any, str]) -> bool:
-        return pair in self._set
-
-    def add(self, pair: tuple[Any, str]) -> None:
-        """The pair is set from now on."""
-        self._set.add(pair)
-        self.added.add(pair)
-        self.removed.discard(pair)
-
-    def remove(self, pair: tuple[Any, str]) -> None:
-        """The pair is gone from now on."""
-        self._set.discard(pair)
-        self.removed.add(pair)
-        self.added.discard(pair)
+    traces: set[str] = field(default_factory=set)
+    trace_tags: set[tuple[str, str]] = field(default_factory=set)
+    # Traces whose assessments all count.
+    assessed_traces: set[str] = field(default_factory=set)
 
 
 @dataclass
@@ -148,6 +126,7 @@ class State:
     model_tags: KeySet = field(default_factory=KeySet)
     new_experiment_ids: list[int] = field(default_factory=list)
     producers: dict[uuid.UUID, Producer] = field(default_factory=dict)
+    traces: TraceState = field(default_factory=TraceState)
 
     entries: list[NewEntry] = field(default_factory=list)
     touched_runs: dict[uuid.UUID, int] = field(default_factory=dict)
@@ -240,7 +219,7 @@ async def load(connection: Any, wants: Wants, quotas: Quotas) -> State:
 
 
 async def _load_rest(connection: Any, wants: Wants, state: State) -> None:
-    """What only requests of the native lane want, and only now can be known to be wanted."""
+    """What few groups want: requests of the native lane, and those about traces."""
     if wants.producers:
         for row in await connection.fetch(SQL["load_producers"], list(wants.producers)):
             state.producers[row["producer_id"]] = Producer(*row)
@@ -248,6 +227,10 @@ async def _load_rest(connection: Any, wants: Wants, state: State) -> None:
     if missing:
         rows = await connection.fetch(SQL["new_experiment_ids"], len(missing))
         state.new_experiment_ids.extend(row["experiment_id"] for row in rows)
+    if wants.traces:
+        state.traces = await load_traces(
+            connection, wants.traces, columns(wants.trace_tags, 2), wants.assessed_traces
+        )
 
 
 def _read_position(state: State, item: int) -> None:
