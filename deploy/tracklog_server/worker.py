@@ -14,12 +14,14 @@ from aiohttp import web
 from tracklog_artifacts.service import Artifacts
 from tracklog_contract.limits import JSON_BODY_BYTES_MAX, parse_quotas
 from tracklog_ingest import http as ingest_http
-from tracklog_ingest import models_http, native_http
+from tracklog_ingest import models_http, native_http, otlp, traces_http
 from tracklog_ingest.service import Ingest, IngestConfig
 from tracklog_projector import http as projector_http
+from tracklog_projector import traces_http as trace_reads_http
 from tracklog_projector.graphql import http as graphql_http
 from tracklog_projector.schema import LIVE
 from tracklog_projector.service import Queries
+from tracklog_projector.traces import TraceQueries
 from tracklog_server import status, web_page
 from tracklog_server.database import open_pool
 from tracklog_server.hosts import HostCheck
@@ -82,16 +84,25 @@ def _ingest(pool: Any, queries: Queries, task: Task) -> Ingest:
     # A client that changes a deleted model is answered with it all the same.
     read_model = functools.partial(queries.logged_model, allow_deleted=True)
     config = IngestConfig(quotas=parse_quotas(task.quotas))
-    return Ingest(pool, config, views=queries.checkpoints, read_model=read_model)
+    return Ingest(
+        pool, config, views=queries.checkpoints, read_model=read_model, traces=TraceQueries(queries)
+    )
 
 
 def _application(ingest: Ingest, queries: Queries, traffic: Traffic, task: Task) -> web.Application:
     artifacts = Artifacts(Path(task.artifact_dir), queries.artifact_uri, queries.model_artifact_uri)
-    writes = (*ingest_http.routes(ingest), *models_http.routes(ingest), *native_http.routes(ingest))
-    routes = (*writes, *projector_http.routes(queries), *artifacts.routes())
+    writes = (
+        *ingest_http.routes(ingest),
+        *models_http.routes(ingest),
+        *native_http.routes(ingest),
+        *traces_http.routes(ingest),
+    )
+    traces = TraceQueries(queries)
+    reads = (*projector_http.routes(queries), *trace_reads_http.routes(traces), *artifacts.routes())
+    routes = (*writes, *reads)
     application = compose(routes, HostCheck(task.allowed_hosts), traffic)
     page = (*graphql_http.root_routes(queries), *web_page.routes(web_page.find_build()))
-    for method, path, handler in (*artifacts.root_routes(), *page):
+    for method, path, handler in (*artifacts.root_routes(), *otlp.root_routes(ingest), *page):
         application.router.add_route(method, path, handler)
     application.router.add_get("/health", status.health(ingest.can_append, queries.projector_alive))
     return application
@@ -116,7 +127,8 @@ async def _sign(_: web.Request, response: web.StreamResponse) -> None:
 
 def _versions_of(path: str) -> tuple[str, ...]:
     """The paths of an endpoint: MLflow's clients find one of version 2.0 under 3.0 too."""
-    if path.startswith("/2.0/mlflow/"):
+    # Traces are another thing in each version.
+    if path.startswith("/2.0/mlflow/") and not path.startswith("/2.0/mlflow/traces"):
         return path, path.replace("/2.0/", "/3.0/", 1)
     return (path,)
 

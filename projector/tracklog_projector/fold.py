@@ -24,6 +24,7 @@ from tracklog_projector.chunks import CHUNK_COLUMNS, cut
 from tracklog_projector.columns import Columns, latest, merge
 from tracklog_projector.model_points import write_model_points
 from tracklog_projector.rare import SQL, fold_rare
+from tracklog_projector.trace_fold import TraceFold
 from tracklog_projector.usage import Usage
 
 # What these do depends on the run rows and tags written so far.
@@ -47,6 +48,7 @@ class Fold:
         self.full = full
         self._metrics_behind = metrics_behind
         self._gathered = Gathered()
+        self._traces = TraceFold()
         self._usage = Usage()
         self._since = self._position = since
         self.touched: set[uuid.UUID] = set()
@@ -61,13 +63,16 @@ class Fold:
             self._usage.count(entry)
             if entry.run_id is not None:
                 self.touched.add(entry.run_id)
-            if entry.event is None or self._gathered.take(entry, entry.event):
+            if entry.event is None or self._traces.take(entry, entry.event):
+                continue
+            if self._gathered.take(entry, entry.event):
                 continue
             if isinstance(entry.event, BARRIERS):
                 await self._write_gathered()
             await fold_rare(self._connection, entry, entry.event)
             self.sweep |= isinstance(entry.event, (ExperimentDeleted, ExperimentRestored))
         await self._write_gathered()
+        await self._traces.write(self._connection)
         await self._connection.execute(SQL["forget_documents"], list(self.touched))
         await self._usage.write(self._connection)
 

@@ -96,7 +96,7 @@ class Queries:
         )
         if experiment_ids is not None and not experiment_ids:
             return [], ""
-        caught_up = self._caught_up("experiments_position", experiment_ids, metrics=query.of_metrics)
+        caught_up = self.caught_up("experiments_position", experiment_ids, metrics=query.of_metrics)
         async with caught_up as connection:
             rows, token = query.page(await connection.fetch(query.sql, *query.args))
             run_ids = [row["run_id"] for row in rows]
@@ -228,16 +228,16 @@ class Queries:
     def _caught_up_with_runs(self, run_ids: Sequence[str]) -> contextlib.AbstractAsyncContextManager[Any]:
         """A connection, once the views hold the last entry of each of these runs."""
         parsed = [run_id for text in run_ids if (run_id := parse_run_id(text))]
-        return self._caught_up("runs_position", parsed)
+        return self.caught_up("runs_position", parsed)
 
     def _caught_up_with_experiments(
         self, experiment_ids: Sequence[int] | None
     ) -> contextlib.AbstractAsyncContextManager[Any]:
         """A connection, once the views hold the last entry of each of these experiments (None: of all)."""
-        return self._caught_up("experiments_position", experiment_ids)
+        return self.caught_up("experiments_position", experiment_ids)
 
     @contextlib.asynccontextmanager
-    async def _caught_up(
+    async def caught_up(
         self, statement: str, ids: Sequence[Any] | None, *, metrics: bool = False
     ) -> AsyncIterator[Any]:
         """A connection, once the views are at the position that `statement` gives.

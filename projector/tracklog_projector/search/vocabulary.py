@@ -73,7 +73,7 @@ def condition(comparison: Comparison, vocabulary: Vocabulary) -> Condition:
     left, comparator, right = comparison.left, comparison.comparator, comparison.right
     if not (isinstance(left, Word) or (isinstance(left, Quoted) and left.double)):
         _reject(f"Invalid comparison clause. Expected 'Identifier' found '{left.raw}'")
-    name = _name(left.raw, vocabulary, vocabulary.attributes)
+    name = named(left.raw, vocabulary, vocabulary.attributes)
     if right is None:
         if name.entity not in vocabulary.null_tests:
             _reject(
@@ -97,16 +97,20 @@ def order(text: str, vocabulary: Vocabulary) -> tuple[Name, bool]:
     identifier, direction = found.groups()
     if direction is not None and direction.upper() not in ("ASC", "DESC"):
         _reject(f"Invalid ordering key in order_by clause '{text}'.")
-    name = _name(identifier, vocabulary, vocabulary.order_attributes)
+    name = named(identifier, vocabulary, vocabulary.order_attributes)
     return name, direction is not None and direction.upper() == "DESC"
 
 
-def _name(raw: str, vocabulary: Vocabulary, attributes: tuple[str, ...]) -> Name:
+def named(raw: str, vocabulary: Vocabulary, attributes: tuple[str, ...]) -> Name:
+    """The name that `raw` spells, with its quotes and backticks.
+
+    Raises: Rejected, when it is unknown.
+    """
     before, dot, after = raw.partition(".")
     if not dot:
-        entity, key = ATTRIBUTE, _bare(raw)
+        entity, key = ATTRIBUTE, bare(raw)
     else:
-        spelling, key = _bare(before, "`"), _bare(after)
+        spelling, key = bare(before, "`"), bare(after)
         if spelling not in vocabulary.entities:
             _reject(f"Invalid entity type '{spelling}'. {vocabulary.entities_hint}")
         entity = vocabulary.entities[spelling]
@@ -117,7 +121,7 @@ def _name(raw: str, vocabulary: Vocabulary, attributes: tuple[str, ...]) -> Name
     return Name(entity, key)
 
 
-def _bare(text: str, quotes: str = "'\"`") -> str:
+def bare(text: str, quotes: str = "'\"`") -> str:
     """The text without the quotes around it."""
     if len(text) >= 2 and text[0] == text[-1] and text[0] in quotes:
         return text[1:-1]

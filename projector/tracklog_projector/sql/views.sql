@@ -211,6 +211,80 @@ create table model_metric (
     primary key (partition, model_id, key, "timestamp", step, run_id)
 );
 
+-- A trace: one request to a program, told as spans.
+create table trace (
+    partition integer not null,
+    trace_id text not null collate "C",
+    experiment_id bigint not null,
+    timestamp_ms bigint not null,
+    duration_ms bigint,
+    state text not null collate "C",
+    client_request_id text collate "C",
+    request_preview text,
+    response_preview text,
+    primary key (partition, trace_id)
+) with (fillfactor = 80);
+create index trace_by_age on trace (experiment_id, timestamp_ms desc, trace_id) include (partition);
+
+create table trace_tag (
+    partition integer not null,
+    trace_id text not null collate "C",
+    key text not null collate "C",
+    value text not null collate "C",
+    primary key (partition, trace_id, key)
+);
+create index trace_tag_by_value on trace_tag (key, left(value, 128), trace_id);
+
+create table trace_metadata (
+    partition integer not null,
+    trace_id text not null collate "C",
+    key text not null collate "C",
+    value text not null collate "C",
+    primary key (partition, trace_id, key)
+);
+create index trace_metadata_by_value on trace_metadata (key, left(value, 128), trace_id);
+
+-- Spans: whole, as the bytes of an OTLP TracesData that holds the one, and what is asked about them.
+create table span (
+    partition integer not null,
+    trace_id text not null collate "C",
+    span_id text not null collate "C",
+    parent_id text collate "C",
+    name text not null collate "C",
+    type text not null collate "C",
+    status text not null collate "C", -- OK, ERROR, UNSET
+    start_ns bigint not null,
+    content text not null collate "C", -- as MLflow's JSON, for searches and downloads
+    usage text, -- tokens and costs, as JSON, where the span states them
+    cost text,
+    payload bytea not null,
+    primary key (partition, trace_id, span_id)
+);
+
+-- What is said of traces. The document is all of it, as MLflow's JSON.
+create table assessment (
+    partition integer not null,
+    trace_id text not null collate "C",
+    assessment_id text not null collate "C",
+    kind text not null collate "C", -- feedback, expectation, issue
+    name text not null collate "C",
+    value text not null collate "C", -- as JSON
+    number double precision, -- the value, where it is one
+    valid boolean not null, -- not overridden by another one
+    of_session boolean not null, -- said of all traces of the trace's session
+    document text not null,
+    primary key (partition, trace_id, assessment_id)
+);
+create index assessment_by_name on assessment (name, kind, trace_id);
+
+-- Traces linked to runs, there or yet to come.
+create table trace_run (
+    partition integer not null,
+    run_id uuid not null,
+    trace_id text not null collate "C",
+    primary key (partition, run_id, trace_id)
+);
+
 -- What was written, by whom: one row per run, experiment, principal and workspace.
 create table usage (
     partition integer not null,
