@@ -73,7 +73,7 @@ class TraceQueries:
     ) -> tuple[TraceView, list[dict[str, Any]]]:
         """A trace and its spans as protobuf's JSON, roots first.
 
-        Raises: Rejected, when there is none, or its spans are not all here; with `allow_partial` some will do.
+        Raises: Rejected, when there is none, or not all its spans are here; with `allow_partial` some do.
         """
         for wait_s in (*SPAN_WAITS_S, None):
             trace = await self.trace(trace_id)
