@@ -72,6 +72,8 @@ class ReadSpan:
         """The span as protobuf's JSON, with MLflow's id of the trace; attributes sent as JSON are values."""
         span = Span()
         span.CopyFrom(self.proto)
+        # MLflow's answers have it even when it says nothing.
+        span.status.SetInParent()
         del span.attributes[:]
         kept = {item.key: item.value for item in self.proto.attributes}
         for key, text in self.attributes.items():
@@ -114,7 +116,7 @@ class ReadSpan:
                 {
                     "trace_id": trace_id_of(link.trace_id),
                     "span_id": link.span_id.rjust(SPAN_ID_BYTES, b"\0").hex(),
-                    "attributes": _plain_map(link),
+                    "attributes": _plain_map(link) or None,
                 }
                 for link in span.links
             ],

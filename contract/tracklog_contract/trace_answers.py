@@ -57,17 +57,16 @@ class TraceView:
 
     def answer_v2(self) -> dict[str, Any]:
         """MLflow's TraceInfo, of version 2."""
-        info: dict[str, Any] = {
+        return {
             "request_id": self.trace_id,
             "experiment_id": str(self.experiment_id),
             "timestamp_ms": self.request_ms,
+            # Version 2 knows no trace without it.
+            "execution_time_ms": self.duration_ms or 0,
             "status": "TRACE_STATUS_UNSPECIFIED" if self.state == "STATE_UNSPECIFIED" else self.state,
             "request_metadata": key_values(_cut(self.metadata, METADATA_SHOWN_CHARS)),
             "tags": key_values(_cut(self.tags, TAG_SHOWN_CHARS)),
         }
-        if self.duration_ms is not None:
-            info["execution_time_ms"] = self.duration_ms
-        return info
 
 
 def _cut(items: Mapping[str, str], chars: int) -> dict[str, str]:
