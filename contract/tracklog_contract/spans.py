@@ -24,6 +24,8 @@ from tracklog_contract.trace_keys import SPAN_TRACE_ID, SPAN_TYPE
 
 TRACE_ID_BYTES: Final = 16
 SPAN_ID_BYTES: Final = 8
+# A list in a span's answer is two messages deep, and readers of protobuf's JSON go down a hundred.
+ANSWER_DEPTH_MAX: Final = 30
 _INT64_FIELDS: Final = ("start_time_unix_nano", "end_time_unix_nano", "time_unix_nano", "int_value")
 _STATUS_NAMES: Final = {Status.STATUS_CODE_OK: "OK", Status.STATUS_CODE_ERROR: "ERROR"}
 
@@ -81,7 +83,7 @@ class ReadSpan:
             if key in kept and json_text(plain(kept[key])) == text:
                 item.value.CopyFrom(kept[key])
             else:
-                _set(item.value, parsed(text))
+                _set(item.value, parsed(text, depth_max=ANSWER_DEPTH_MAX))
         answer: dict[str, Any] = _whole_numbers(MessageToDict(span, preserving_proto_field_name=True))
         return answer
 
@@ -129,17 +131,21 @@ def trace_id_of(trace_id: bytes) -> str:
     return f"tr-{trace_id.rjust(TRACE_ID_BYTES, bytes(1)).hex()}"
 
 
-def parsed(text: str) -> Any:
+def parsed(text: str, *, depth_max: int = bounded_json.DEPTH_MAX) -> Any:
     """The JSON value in `text`, or `text` itself when it is none, or too deep a one."""
     try:
-        return bounded_json.loads(text)
+        return bounded_json.loads(text, depth_max=depth_max)
     except ValueError:
         return text
 
 
 def storable(text: str) -> str:
     """The text without what PostgreSQL cannot hold; the replacement character stands for it."""
-    return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
+    return _encodable(text).replace("\0", "\ufffd")
+
+
+def _encodable(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()
 
 
 def json_text(value: Any) -> str:
@@ -175,7 +181,7 @@ def _set(target: AnyValue, value: Any) -> None:
     if isinstance(value, bool):
         target.bool_value = value
     elif isinstance(value, str):
-        target.string_value = value
+        target.string_value = _encodable(value)
     elif isinstance(value, int) and -INT64_MAX <= value <= INT64_MAX:
         target.int_value = value
     elif isinstance(value, (int, float)):
@@ -187,7 +193,7 @@ def _set(target: AnyValue, value: Any) -> None:
     elif isinstance(value, dict):
         target.kvlist_value.SetInParent()
         for key, item in value.items():
-            _set(target.kvlist_value.values.add(key=key).value, item)
+            _set(target.kvlist_value.values.add(key=_encodable(key)).value, item)
 
 
 def _whole_numbers(value: Any) -> Any:

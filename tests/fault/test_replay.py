@@ -15,6 +15,7 @@ from tests.support.rebuild import rebuild
 from tests.support.rooms import appending, fold_all, new_run, prepare
 from tests.support.seed import seed
 from tests.support.server import Server, running_server
+from tests.support.trace_load import TraceLoad
 from tests.support.writers import Writer, check
 from tracklog_projector.checkpoints import Checkpoints
 from tracklog_projector.projector import connect, fold_next
@@ -24,6 +25,7 @@ from tracklog_server.embedded import socket_dsn
 # Longer than runs must be quiet before they are merged and documented.
 SETTLED_S = 8.0
 OPERATIONS = 1500
+TRACE_OPERATIONS = 400
 FILTERS = (
     "",
     "metrics.loss > 0.5",
@@ -42,8 +44,8 @@ def server() -> Iterator[Server]:
         yield running
 
 
-def all_answers(api: Api, load: MixedLoad) -> dict[str, bytes]:
-    """Every answer the views can give about what `load` made."""
+def all_answers(api: Api, load: MixedLoad, traces: TraceLoad) -> dict[str, bytes]:
+    """Every answer the views can give about what `load` and `traces` made."""
     answers: dict[str, bytes] = {}
 
     def ask(method: str, path: str, fields: Any) -> bytes:
@@ -77,6 +79,7 @@ def all_answers(api: Api, load: MixedLoad) -> dict[str, bytes]:
     for model_id in load.models:
         ask("GET", f"logged-models/{model_id}", {"allow_deleted": "true"})
     ask("POST", "logged-models/search", {"experiment_ids": load.experiments})
+    traces.ask(ask)
     return answers
 
 
@@ -116,20 +119,24 @@ def test_rebuilt_views_answer_byte_for_byte_as_the_live_ones(server: Server) -> 
     with Api(server.url) as api:
         load = MixedLoad(api, random.Random(seed("replay")))
         load.run(OPERATIONS)
-        at_once = all_answers(api, load)
+        chance = random.Random(seed("replay of traces"))
+        traces = TraceLoad(server.url, api, chance, list(load.keys)[:3])
+        traces.run(TRACE_OPERATIONS)
+        at_once = all_answers(api, load, traces)
         assert len(at_once) > 500
         time.sleep(SETTLED_S)
-        assert differences(at_once, all_answers(api, load)) == []
+        assert differences(at_once, all_answers(api, load, traces)) == []
         counted = usage(server)
         for _ in range(2):
             rebuild(server)
-            assert differences(at_once, all_answers(api, load)) == []
+            assert differences(at_once, all_answers(api, load, traces)) == []
             assert usage(server) == counted
         # The views go on from there.
         load.run(100)
-        now = all_answers(api, load)
+        traces.run(50)
+        now = all_answers(api, load, traces)
         rebuild(server)
-        assert differences(now, all_answers(api, load)) == []
+        assert differences(now, all_answers(api, load, traces)) == []
 
 
 def test_a_rebuild_under_load_loses_nothing(server: Server) -> None:
