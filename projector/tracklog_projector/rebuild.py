@@ -27,8 +27,13 @@ async def rebuild(dsn: str, report: Callable[[str], None]) -> None:
     try:
         await admin.execute(f"drop schema if exists {NEXT} cascade")
         await admin.execute(f"drop schema if exists {OLD} cascade")
-        await create_views(admin, NEXT)
+        await create_views(admin, NEXT, searchable=False)
+        # A crash ends the rebuild anyway; logged, each run would bring a dozen whole pages into the WAL.
+        await builder.execute(SQL["set_unlogged"])
         position = await _catch_up(builder, 0, report)
+        report("folded the log; making tables durable, indexes and documents.")
+        await builder.execute(SQL["set_logged"])
+        await builder.execute(SQL["search_indexes"])
         await _tidy(builder)
         # The log went on meanwhile.
         position = await _catch_up(builder, position, report)

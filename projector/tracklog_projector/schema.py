@@ -19,17 +19,22 @@ FOLD_VERSION = 2
 
 def version() -> str:
     """What the views' tables and their content depend on, as a short text."""
-    text = f"{FOLD_VERSION}\n{SQL['views']}"
+    text = f"{FOLD_VERSION}\n{SQL['views']}\n{SQL['search_indexes']}"
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-async def create_views(connection: Any, schema: str) -> None:
-    """Create empty views in `schema`, one of LIVE and NEXT, which must not exist."""
+async def create_views(connection: Any, schema: str, *, searchable: bool = True) -> None:
+    """Create empty views in `schema`, one of LIVE and NEXT, which must not exist.
+
+    Args: searchable: with the indexes that only searches need; a rebuild makes them later.
+    """
     assert schema in (LIVE, NEXT)
     async with connection.transaction():
         await connection.execute(f"create schema {schema}")
         await connection.execute(f"set local search_path = {schema}")
         await connection.execute(SQL["views"])
+        if searchable:
+            await connection.execute(SQL["search_indexes"])
         await connection.execute("insert into version (digest) values ($1)", version())
 
 

@@ -4,7 +4,6 @@ import json
 import random
 import uuid
 from collections.abc import AsyncIterator, Iterator, Sequence
-from importlib import resources
 from typing import Any
 
 import asyncpg
@@ -14,6 +13,7 @@ from tests.support.filters import render
 from tests.support.postgres import SYSTEM_BIN, temporary_cluster, temporary_database
 from tests.support.runs_model import Run, holds, in_order, random_filter, random_order, random_run
 from tracklog_contract.errors import Rejected
+from tracklog_contract.sqlfiles import statements
 from tracklog_projector.search import (
     ModelDataset,
     ModelOrder,
@@ -22,9 +22,10 @@ from tracklog_projector.search import (
     compile_experiments,
     compile_models,
     compile_runs,
+    glance,
 )
 
-VIEWS = (resources.files("tracklog_projector") / "sql" / "views.sql").read_text(encoding="utf-8")
+SQL = statements("tracklog_projector")
 Connection = Any
 
 
@@ -43,7 +44,8 @@ async def views(request: pytest.FixtureRequest) -> AsyncIterator[Connection]:
     async with temporary_database(request.getfixturevalue(request.param)) as dsn:
         connection = await asyncpg.connect(dsn)
         try:
-            await connection.execute(VIEWS)
+            await connection.execute(SQL["views"])
+            await connection.execute(SQL["search_indexes"])
             yield connection
         finally:
             await connection.close()
@@ -97,15 +99,21 @@ async def pages(views: Connection, search: Any, sizes: Sequence[int]) -> list[li
             return found
 
 
-@pytest.mark.parametrize(
-    ("set_max", "few_max", "seed"), [(20_000, 5_000, 0), (20_000, 3, 1), (12, 6, 2), (0, 0, 3)]
-)
+# Small limits make a few dozen runs take the ways that a hundred thousand take.
+MANY_RUNS: dict[str, dict[str, int]] = {
+    "as they are": {},
+    "a short glance, much worth": {"RUNS_MIN": 3, "RUNS_PER_ROW": 1},
+    "a short glance, little worth": {"RUNS_MIN": 2, "RUNS_PER_ROW": 1, "WORTH_MIN": 6, "WORTH_MAX": 12},
+    "nothing worth its cost": {"RUNS_MIN": 1, "RUNS_PER_ROW": 1, "WORTH_MAX": 0, "SET_MAX": 0, "FEW_MAX": 0},
+}
+
+
+@pytest.mark.parametrize(("limits", "seed"), [(limits, seed) for seed, limits in enumerate(MANY_RUNS)])
 async def test_random_searches_equal_the_plain_evaluation(
-    views: Connection, monkeypatch: pytest.MonkeyPatch, set_max: int, few_max: int, seed: int
+    views: Connection, monkeypatch: pytest.MonkeyPatch, limits: str, seed: int
 ) -> None:
-    # Small limits make a few dozen runs take the ways that a hundred thousand take.
-    monkeypatch.setattr(candidates, "SET_MAX", set_max)
-    monkeypatch.setattr(candidates, "FEW_MAX", few_max)
+    for name, limit in MANY_RUNS[limits].items():
+        monkeypatch.setattr(candidates if name in ("SET_MAX", "FEW_MAX") else glance, name, limit)
     rng = random.Random(seed)
     runs = [random_run(rng) for _ in range(80)]
     await fill(views, runs)

@@ -8,6 +8,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from tracklog_contract.limits import INT64_MAX, INT64_MIN
 from tracklog_projector.search.arguments import Arguments
+from tracklog_projector.search.matching import INDEXED_CHARS
 
 Kind: TypeAlias = Literal["bigint", "float8", "text", "uuid"]
 Value: TypeAlias = int | float | str | uuid.UUID | None
@@ -21,7 +22,7 @@ class SortKey:
 
     Missing values (NULL) come last in both directions, and NaN just before them.
     `constant`: every row at hand has the same value, so that it neither orders nor is compared.
-    `indexed_chars`: an index holds this many first characters of the text, in the same order.
+    `start`: an indexed column that holds the first INDEXED_CHARS characters of the text.
     """
 
     column: str
@@ -31,7 +32,7 @@ class SortKey:
     nullable: bool = False
     may_be_nan: bool = False
     constant: bool = False
-    indexed_chars: int | None = None
+    start: str | None = None
 
     def towards(self, *, descending: bool) -> "SortKey":
         """The key in one of its two directions."""
@@ -39,7 +40,7 @@ class SortKey:
 
     def of(self, alias: str) -> "SortKey":
         """The key as read from the output of a subquery."""
-        return replace(self, sql=f"{alias}.{self.column}", constant=False, indexed_chars=None)
+        return replace(self, sql=f"{alias}.{self.column}", constant=False, start=None)
 
     def ordering(self) -> list[str]:
         """The items of ORDER BY that it takes."""
@@ -47,7 +48,7 @@ class SortKey:
             return []
         direction = " desc" if self.descending else ""
         nulls = " nulls last" if self.nullable else ""
-        items = [f"{self._start(self.sql)}{direction}"] if self.indexed_chars else []
+        items = [f"{self.start}{direction}"] if self.start else []
         if self.may_be_nan and self.descending:
             items.append(f"{self.sql} = {_NAN}")
         return [*items, f"{self.sql}{direction}{nulls}"]
@@ -76,10 +77,8 @@ class SortKey:
         if self.nullable or (self.may_be_nan and self.descending):
             return None
         at = arguments.bind(value, self.kind)
-        return f"{self._start(self.sql)} {'<=' if self.descending else '>='} {self._start(at)}"
-
-    def _start(self, text: str) -> str:
-        return f"left({text}, {self.indexed_chars})" if self.indexed_chars else text
+        column, at = (self.start, f"left({at}, {INDEXED_CHARS})") if self.start else (self.sql, at)
+        return f"{column} {'<=' if self.descending else '>='} {at}"
 
     def holds(self, value: Any) -> bool:
         """Whether `value`, out of a page token, can be one of this key's."""

@@ -8,7 +8,7 @@ from typing import Final
 from tracklog_contract.limits import INT64_MAX, INT64_MIN
 from tracklog_projector.search.arguments import Arguments
 
-# What the indexes on text values keep of each (views.sql).
+# What the column `start` holds of each value (views.sql).
 INDEXED_CHARS: Final = 128
 
 _SQL_COMPARATORS: Final = {"=": "=", "!=": "<>", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
@@ -29,13 +29,13 @@ def text_matches(expression: str, comparator: str, value: str | tuple[str, ...],
     return f"{expression} {_SQL_COMPARATORS[comparator]} {arguments.bind(value, 'text')}"
 
 
-def indexed_text_matches(expression: str, comparator: str, value: str, arguments: Arguments) -> str:
-    """As `text_matches`, with what lets an index on the value's first characters find it."""
-    start = f"left({expression}, {INDEXED_CHARS})"
+def indexed_text_matches(row: str, comparator: str, value: str, arguments: Arguments) -> str:
+    """As `text_matches`, of a row's `value`, with what lets the index on its `start` find it."""
+    start = f"{row}.start"
     if comparator == "=" and len(value) < INDEXED_CHARS:
         # This says it all; saying it twice would make the planner expect fewer rows than there are.
         return f"{start} = {arguments.bind(value, 'text')}"
-    exact = text_matches(expression, comparator, value, arguments)
+    exact = text_matches(f"{row}.value", comparator, value, arguments)
     if comparator == "=":
         return f"{start} = {arguments.bind(value[:INDEXED_CHARS], 'text')} and {exact}"
     prefix = _prefix(value)[:INDEXED_CHARS] if comparator == "LIKE" else ""

@@ -3,7 +3,8 @@
 # ruff: noqa: S608  # composes statements of its own words only; every value is bound (arguments.py)
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Final
@@ -75,6 +76,19 @@ RUNS: Final = Vocabulary(
 )
 
 
+@dataclass(frozen=True)
+class Scope:
+    """One experiment and one stage of its runs' life, as SQL."""
+
+    experiment: str
+    deleted: str
+
+    @property
+    def conditions(self) -> tuple[str, str]:
+        """That run `r` is in it."""
+        return f"r.experiment_id = {self.experiment}", f"r.deleted = {self.deleted}"
+
+
 def attribute(key: str) -> str:
     """An attribute's own name, of one of its spellings."""
     return _ALIASES.get(key, key)
@@ -84,45 +98,82 @@ def run_matches(condition: Condition, experiment: str, arguments: Arguments) -> 
     """Whether run `r` of the experiment meets the condition; never null."""
     if condition.name.entity == ATTRIBUTE:
         return _attribute_matches(condition, arguments)
-    table, matches = _rows(condition, experiment, arguments)
+    table, matches = _rows([condition], experiment, arguments)
     exists = f"exists (select from {table} f where {_OF_RUN} and {matches})"
     return f"not {exists}" if condition.comparator == "IS NULL" else exists
 
 
-def findable(condition: Condition, experiment: str, arguments: Arguments) -> Findable | None:
-    """How an index finds the runs that meet the condition; None when none does."""
+def is_findable(condition: Condition) -> bool:
+    """Whether an index finds the runs that meet the condition."""
     if condition.name.entity == ATTRIBUTE:
-        return _findable_by_id(condition, arguments)
-    if condition.comparator == "IS NULL":
-        return None
-    table, matches = _rows(condition, experiment, arguments)
-    # A run may have several datasets that match; of a key it has one value.
-    select = "select distinct" if condition.name.entity == DATASET else "select"
+        return condition.name.key == "run_id" and condition.comparator in ("=", "IN")
+    return condition.comparator != "IS NULL"
+
+
+def findable(conditions: Sequence[Condition], experiment: str, arguments: Arguments) -> Findable:
+    """How an index finds the runs that meet the conditions.
+
+    They are findable, and several only of one metric, param or tag: of which a run has one value.
+    """
+    name = conditions[0].name
+    if name.entity == ATTRIBUTE:
+        (by_id,) = conditions
+        return _findable_by_id(by_id, arguments)
+    table, matches = _rows(conditions, experiment, arguments)
+    # A run may have several datasets that match.
+    select = "select distinct" if name.entity == DATASET else "select"
     return Findable(
-        runs=f"{select} f.partition, f.run_id from {table} f where {matches}",
+        runs=(f"{select} f.partition, f.run_id from {table} f where {matches}",),
         # OFFSET keeps the planner from reading the whole table for it.
         test=f"exists (select from {table} f where {_OF_RUN} and {matches} offset 0)",
     )
 
 
-def value_matches(expression: str, condition: Condition, arguments: Arguments) -> str:
-    """Whether the value of a metric, param or tag that is there meets the condition."""
+def findable_any(conditions: Sequence[Condition], experiment: str, arguments: Arguments) -> Findable:
+    """How an index finds the runs that meet at least one of the conditions, all of them findable."""
+    each = [findable([condition], experiment, arguments) for condition in conditions]
+    return Findable(
+        runs=tuple(select for found in each for select in found.runs),
+        test=f"({' or '.join(found.test for found in each)})",
+    )
+
+
+def findable_absent(condition: Condition, scope: Scope, arguments: Arguments) -> Findable:
+    """How to find the runs that an IS NULL means: by reading all that have the key."""
+    table, has_key = _rows([condition], scope.experiment, arguments)
+    test = f"not exists (select from {table} f where {_OF_RUN} and {has_key})"
+    return Findable(runs=(f"({lacking(test, scope)})",), test=test)
+
+
+def lacking(absence: str, scope: Scope) -> str:
+    """A select of the runs of a scope that pass a test of absence.
+
+    Materialized, since a limit outside would make the planner look up the key of each run in turn.
+    """
+    runs = f"select r.partition, r.run_id from run r where {' and '.join([*scope.conditions, absence])}"
+    return f"with lacking as materialized ({runs}) select partition, run_id from lacking"
+
+
+def value_matches(row: str, condition: Condition, arguments: Arguments) -> str:
+    """Whether a row of a metric, param or tag meets the condition on its value."""
     if isinstance(condition.value, float):
-        return metric_matches(expression, condition.comparator, condition.value, arguments)
+        return metric_matches(f"{row}.value", condition.comparator, condition.value, arguments)
     assert isinstance(condition.value, str)
-    return indexed_text_matches(expression, condition.comparator, condition.value, arguments)
+    return indexed_text_matches(row, condition.comparator, condition.value, arguments)
 
 
-def _rows(condition: Condition, experiment: str, arguments: Arguments) -> tuple[str, str]:
-    """The table of a keyed or dataset condition, and which of its rows `f` meet it (for IS NULL: do not)."""
-    in_experiment = f"f.experiment_id = {experiment}"
-    if condition.name.entity == DATASET:
-        return "run_dataset", f"{in_experiment} and {_dataset_matches(condition, arguments)}"
-    has_key = f"{in_experiment} and f.key = {arguments.bind(condition.name.key, 'text')}"
-    table = KEYED_TABLES[condition.name.entity]
-    if condition.value is None:
-        return table, has_key
-    return table, f"{has_key} and {value_matches('f.value', condition, arguments)}"
+def _rows(conditions: Sequence[Condition], experiment: str, arguments: Arguments) -> tuple[str, str]:
+    """The table of keyed or dataset conditions, and which of its rows `f` meet them (for IS NULL: do not)."""
+    name = conditions[0].name
+    matches = [f"f.experiment_id = {experiment}"]
+    if name.entity == DATASET:
+        matches += [_dataset_matches(condition, arguments) for condition in conditions]
+        return "run_dataset", " and ".join(matches)
+    matches.append(f"f.key = {arguments.bind(name.key, 'text')}")
+    matches += [
+        value_matches("f", condition, arguments) for condition in conditions if condition.value is not None
+    ]
+    return KEYED_TABLES[name.entity], " and ".join(matches)
 
 
 def _dataset_matches(condition: Condition, arguments: Arguments) -> str:
@@ -149,15 +200,13 @@ def _run_id_matches(comparator: str, value: str | tuple[str, ...], arguments: Ar
     return f"r.run_id {operator}({arguments.bind(_run_ids(value), 'uuid[]')})"
 
 
-def _findable_by_id(condition: Condition, arguments: Arguments) -> Findable | None:
+def _findable_by_id(condition: Condition, arguments: Arguments) -> Findable:
     value = condition.value
-    if condition.name.key != "run_id" or condition.comparator not in ("=", "IN"):
-        return None
     assert isinstance(value, str | tuple)
     listed = arguments.bind(_run_ids(value), "uuid[]")
     return Findable(
         # The primary key starts with the partition, which an id does not tell for sure: all are tried.
-        runs=f"select c.partition, l.run_id from checkpoint c cross join unnest({listed}) as l(run_id)",
+        runs=(f"select c.partition, l.run_id from checkpoint c cross join unnest({listed}) as l(run_id)",),
         test=f"r.run_id = any({listed})",
     )
 

@@ -12,12 +12,12 @@ from typing import Final
 from tracklog_contract.errors import INVALID, Rejected
 from tracklog_projector.search.arguments import Arguments
 from tracklog_projector.search.keyset import Kind, SortKey, Value
-from tracklog_projector.search.matching import INDEXED_CHARS
 from tracklog_projector.search.run_filter import (
     KEYED_TABLES,
     RUNS,
     TEXT_COLUMNS,
     TIME_COLUMNS,
+    Scope,
     attribute,
     value_matches,
 )
@@ -80,32 +80,46 @@ def _key(number: int, name: Name, *, descending: bool) -> SortKey:
     return SortKey(column, TEXT_COLUMNS[name.key], "text", descending)
 
 
-def run_branches(
+@dataclass(frozen=True)
+class Walk:
+    """Runs `r` in order: a branch, and the row to start after.
+
+    `indexed`: an index gives the order. `absence`: where these are the runs that lack the leading key, the
+    test that lets only them through; it is not among the branch's conditions.
+    """
+
+    branch: Branch
+    after: Sequence[Value] | None
+    indexed: bool = True
+    absence: str | None = None
+
+
+def run_walks(
     ordered: Sequence[OrderedBy],
     about_leading: Sequence[Condition],
-    conditions: Sequence[str],
-    experiment: str,
+    scope: Scope,
     after: Sequence[Value] | None,
     arguments: Arguments,
-) -> list[tuple[Branch, Sequence[Value] | None]]:
-    """The branches that hold, one after the other, the runs under `conditions`.
+) -> list[Walk]:
+    """The walks that lead, one after the other, through the runs of an experiment and stage.
 
-    With each comes the row to start after. `about_leading`: conditions that must hold too, all on the metric,
-    param or tag that leads the order.
+    `about_leading`: conditions that must hold, all on the metric, param or tag that leads the order.
     """
+    in_scope = scope.conditions
     keys = tuple(by.key for by in ordered)
     if not ordered[0].keyed:
-        return [(Branch(f"run r{order_joins(ordered, arguments, start=1)}", tuple(conditions), keys), after)]
+        branch = Branch(f"run r{order_joins(ordered, arguments, start=1)}", in_scope, keys)
+        return [Walk(branch, after, indexed=ordered[0].name.key == "start_time")]
     reached = _PRESENT if after is None else _class_of(after[0])
-    leading = _Leading(ordered[0], about_leading, experiment, arguments)
+    leading = _Leading(ordered[0], about_leading, scope.experiment, arguments)
     classes = [number for number in leading.classes() if number >= reached]
     if not classes:
         # The conditions contradict each other: a branch without rows keeps the columns and all arguments.
         source = f"run r{order_joins(ordered, arguments, start=0)}"
-        return [(Branch(source, (*conditions, "false"), keys), None)]
+        return [Walk(Branch(source, (*in_scope, "false"), keys), None, indexed=False)]
     joins = order_joins(ordered, arguments, start=1)
     return [
-        (leading.branch(number, keys[1:], conditions, joins), after if number == reached else None)
+        leading.walk(number, keys[1:], in_scope, joins, after if number == reached else None)
         for number in classes
     ]
 
@@ -146,26 +160,34 @@ class _Leading:
             classes.append(_MISSING)
         return classes
 
-    def branch(self, number: int, rest: Sequence[SortKey], conditions: Sequence[str], joins: str) -> Branch:
-        """The branch of one class."""
+    def walk(
+        self,
+        number: int,
+        rest: Sequence[SortKey],
+        in_scope: Sequence[str],
+        joins: str,
+        after: Sequence[Value] | None,
+    ) -> Walk:
+        """The walk through one class."""
         table = KEYED_TABLES[self.by.name.entity]
         has_key = f"o0.experiment_id = {self.experiment} and o0.key = {self._bound_key()}"
         same_run = "r.partition = o0.partition and r.run_id = o0.run_id"
         if number == _MISSING:
             missing = f"not exists (select from {table} o0 where {same_run} and {has_key})"
-            return Branch(f"run r{joins}", (*conditions, missing), (self._constant("null"), *rest))
+            branch = Branch(f"run r{joins}", tuple(in_scope), (self._constant("null"), *rest))
+            return Walk(branch, after, absence=missing)
         source = f"{table} o0 join run r on {same_run}{joins}"
         if number == _NAN:
             is_nan = "o0.value = 'NaN'::float8"
-            return Branch(source, (*conditions, has_key, is_nan), (self._constant("'NaN'"), *rest))
+            return Walk(Branch(source, (*in_scope, has_key, is_nan), (self._constant("'NaN'"), *rest)), after)
         matches = [
-            value_matches("o0.value", condition, self.arguments)
+            value_matches("o0", condition, self.arguments)
             for condition in self.about
             if condition.value is not None
         ]
         if self.by.key.may_be_nan:
             matches.append("o0.value < 'NaN'::float8")
-        return Branch(source, (*conditions, has_key, *matches), (self._present(), *rest))
+        return Walk(Branch(source, (*in_scope, has_key, *matches), (self._present(), *rest)), after)
 
     def _bound_key(self) -> str:
         return self.arguments.bind(self.by.name.key, "text")
@@ -174,5 +196,5 @@ class _Leading:
         return replace(self.by.key, sql=f"{literal}::{self.by.key.kind}", constant=True)
 
     def _present(self) -> SortKey:
-        indexed_chars = INDEXED_CHARS if self.by.key.kind == "text" else None
-        return replace(self.by.key, nullable=False, may_be_nan=False, indexed_chars=indexed_chars)
+        start = "o0.start" if self.by.key.kind == "text" else None
+        return replace(self.by.key, nullable=False, may_be_nan=False, start=start)

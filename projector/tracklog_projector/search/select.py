@@ -18,14 +18,20 @@ class Branch:
     keys: tuple[SortKey, ...]
 
 
-def select(branch: Branch, after: Sequence[Value] | None, limit: str, arguments: Arguments) -> str:
-    """The first `limit` rows of a branch that come after the row with the key values `after`."""
+def select(
+    branch: Branch, after: Sequence[Value] | None, limit: str, arguments: Arguments, *, more: str = ""
+) -> str:
+    """The first `limit` rows of a branch that come after the row with the key values `after`.
+
+    `more`: what to select beside the keys, such as `r.*`, which has the keys that are columns of `r` already.
+    """
     conditions = list(branch.conditions)
     if after is not None:
         conditions.append(rows_after(branch.keys, after, arguments))
-    columns = ", ".join(f"{key.sql} as {key.column}" for key in branch.keys)
+    columns = [f"{key.sql} as {key.column}" for key in branch.keys if not (more and key.column == "run_id")]
     return (
-        f"select {columns} from {branch.source} where {' and '.join(conditions)}"
+        f"select {', '.join([*columns, more] if more else columns)}"
+        f" from {branch.source} where {' and '.join(conditions)}"
         f" order by {order_by(branch.keys)} limit {limit}"
     )
 

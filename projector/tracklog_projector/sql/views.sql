@@ -45,7 +45,6 @@ create table run (
     deleted boolean not null default false,
     primary key (partition, run_id)
 ) with (fillfactor = 80);
-create index run_by_start on run (experiment_id, deleted, start_ms desc, run_id) include (partition);
 
 create table param (
     partition integer not null,
@@ -53,10 +52,10 @@ create table param (
     experiment_id bigint not null,
     key text not null collate "C",
     value text not null collate "C",
+    -- What an index row has room for. A column of its own, because an index on an expression is never read alone.
+    start text not null collate "C" generated always as (left(value, 128)) stored,
     primary key (partition, run_id, key)
 );
--- An index row has room for a third of a page: equality compares the first characters here, then all of them.
-create index param_by_value on param (experiment_id, key, left(value, 128), run_id);
 
 create table tag (
     partition integer not null,
@@ -64,9 +63,9 @@ create table tag (
     experiment_id bigint not null,
     key text not null collate "C",
     value text not null collate "C",
+    start text not null collate "C" generated always as (left(value, 128)) stored,
     primary key (partition, run_id, key)
 );
-create index tag_by_value on tag (experiment_id, key, left(value, 128), run_id);
 
 -- The latest point of every metric of every run: greatest (step, timestamp, value), where NaN counts as 0.
 create table metric (
@@ -79,7 +78,6 @@ create table metric (
     step bigint not null,
     primary key (partition, run_id, key)
 ) with (fillfactor = 70);
-create index metric_by_value on metric (experiment_id, key, value, run_id) include (partition);
 
 -- Latest points on their way into `metric`, packed, a row for each run of a fold that had too many of them: a run of
 -- a thousand keys that logs each second would otherwise rewrite a thousand rows a second. Readers merge them.
@@ -117,7 +115,6 @@ create table run_dataset (
     tags jsonb not null,
     primary key (partition, run_id, name, digest)
 );
-create index run_dataset_by_name on run_dataset (experiment_id, name, digest, run_id);
 
 create table run_model (
     partition integer not null,
