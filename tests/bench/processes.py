@@ -74,16 +74,16 @@ def await_quiet(leader_pids: Sequence[int]) -> None:
     Raises: TimeoutError, when it still computes after QUIET_TIMEOUT_S.
     """
     deadline = time.perf_counter() + QUIET_TIMEOUT_S
-    quiet_periods, used_s = 0, _cpu_s(leader_pids)
+    quiet_periods, used_s = 0, processor_s(leader_pids)
     while quiet_periods < _QUIET_PERIODS:
         if time.perf_counter() > deadline:
             raise TimeoutError(f"the server still computes {QUIET_TIMEOUT_S:.0f} s after its start")
         time.sleep(_QUIET_PERIOD_S)
-        before_s, used_s = used_s, _cpu_s(leader_pids)
+        before_s, used_s = used_s, processor_s(leader_pids)
         quiet_periods = quiet_periods + 1 if used_s - before_s < _QUIET_SHARE * _QUIET_PERIOD_S else 0
 
 
-def _cpu_s(leader_pids: Sequence[int]) -> float:
+def processor_s(leader_pids: Sequence[int]) -> float:
     """Processor time that a server's living processes have used."""
     used_s = 0.0
     for process in family(leader_pids):

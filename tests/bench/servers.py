@@ -50,7 +50,7 @@ class Server:
         return f"http://127.0.0.1:{self.port}"
 
 
-def _command(name: ServerName, port: int, data_dir: Path, dsn: str | None) -> list[str]:
+def _command(name: ServerName, port: int, data_dir: Path, dsn: str | None, database: str | None) -> list[str]:
     """The command line, with defaults wherever there are defaults."""
     if name in ("fasttrackml-sqlite", "fasttrackml-postgres"):
         store = ["--database-uri", dsn or f"sqlite://{sqlite_file(name, data_dir)}"]
@@ -60,7 +60,8 @@ def _command(name: ServerName, port: int, data_dir: Path, dsn: str | None) -> li
     binary = str(Path(sys.executable).with_name(name))
     listen = ["server", "--host", "127.0.0.1", "--port", str(port)]
     if name == "tracklog":
-        return [binary, *listen, "--data-dir", str(data_dir)]
+        given = ["--database-url", database] if database else []
+        return [binary, *listen, "--data-dir", str(data_dir), *given]
     store = ["--backend-store-uri", f"sqlite:///{sqlite_file(name, data_dir)}"]
     return [binary, *listen, *store, "--artifacts-destination", str(data_dir / "artifacts")]
 
@@ -83,9 +84,10 @@ def data_directory(base_dir: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def running(name: ServerName, data_dir: Path) -> Iterator[Server]:
+def running(name: ServerName, data_dir: Path, database: str | None = None) -> Iterator[Server]:
     """The server, running on this directory while the context is open; none of its processes is left behind.
 
+    Args: database: for tracklog, the cluster that it uses instead of its own.
     Raises: RuntimeError, with the end of its output, when it gives no answer within START_TIMEOUT_S;
     MissingPeer.
     """
@@ -98,11 +100,15 @@ def running(name: ServerName, data_dir: Path) -> Iterator[Server]:
             cluster = temporary_cluster(settings=PARAMETERS, parent=data_dir.parent.parent)
             dsn = stack.enter_context(cluster)
             leaders = (_postmaster_pid(dsn),)
+        elif database is not None:
+            dsn, leaders = database, (_postmaster_pid(database),)
         elif name == "tracklog":
             dsn = socket_dsn(data_dir / "postgres-socket")
         port = _free_port()
         started = time.perf_counter()
-        process = stack.enter_context(_process(_command(name, port, data_dir, dsn), port, data_dir.parent))
+        process = stack.enter_context(
+            _process(_command(name, port, data_dir, dsn, database), port, data_dir.parent)
+        )
         start_s = time.perf_counter() - started
         yield Server(name, port, (process.pid, *leaders), data_dir, start_s, dsn)
 

@@ -80,6 +80,11 @@ class SortKey:
         column, at = (self.start, f"left({at}, {INDEXED_CHARS})") if self.start else (self.sql, at)
         return f"{column} {'<=' if self.descending else '>='} {at}"
 
+    def differs(self, value: Value, arguments: Arguments) -> str:
+        """Whether a row's key, or the start of it, is not that of `value`."""
+        at = arguments.bind(value, self.kind)
+        return f"{self.start} <> left({at}, {INDEXED_CHARS})" if self.start else f"{self.sql} <> {at}"
+
     def holds(self, value: Any) -> bool:
         """Whether `value`, out of a page token, can be one of this key's."""
         if value is None:
@@ -101,8 +106,13 @@ def rows_after(keys: Sequence[SortKey], values: Sequence[Value], arguments: Argu
     compared = [(key, value) for key, value in zip(keys, values, strict=True) if not key.constant]
     leading, leading_value = compared[0]
     bound = leading.bound(leading_value, arguments)
-    after = _after(compared, arguments)
-    return f"{bound} and {after}" if bound else after
+    if bound is None:
+        return _after(compared, arguments)
+    # Given the bound this says all, and it does not look to the planner as if it let only some rows through.
+    later = leading.differs(leading_value, arguments)
+    if leading.start or len(compared) == 1:
+        return f"{bound} and ({later} or {_after(compared, arguments)})"
+    return f"{bound} and ({later} or {_after(compared[1:], arguments)})"
 
 
 def _after(compared: Sequence[tuple[SortKey, Value]], arguments: Arguments) -> str:

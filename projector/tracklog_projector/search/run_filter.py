@@ -99,7 +99,7 @@ def run_matches(condition: Condition, experiment: str, arguments: Arguments) -> 
     if condition.name.entity == ATTRIBUTE:
         return _attribute_matches(condition, arguments)
     table, matches = _rows([condition], experiment, arguments)
-    exists = f"exists (select from {table} f where {_OF_RUN} and {matches})"
+    exists = _exists(table, matches)
     return f"not {exists}" if condition.comparator == "IS NULL" else exists
 
 
@@ -124,8 +124,7 @@ def findable(conditions: Sequence[Condition], experiment: str, arguments: Argume
     select = "select distinct" if name.entity == DATASET else "select"
     return Findable(
         runs=(f"{select} f.partition, f.run_id from {table} f where {matches}",),
-        # OFFSET keeps the planner from reading the whole table for it.
-        test=f"exists (select from {table} f where {_OF_RUN} and {matches} offset 0)",
+        test=_exists(table, matches),
     )
 
 
@@ -141,17 +140,23 @@ def findable_any(conditions: Sequence[Condition], experiment: str, arguments: Ar
 def findable_absent(condition: Condition, scope: Scope, arguments: Arguments) -> Findable:
     """How to find the runs that an IS NULL means: by reading all that have the key."""
     table, has_key = _rows([condition], scope.experiment, arguments)
-    test = f"not exists (select from {table} f where {_OF_RUN} and {has_key})"
-    return Findable(runs=(f"({lacking(test, scope)})",), test=test)
+    rows = f"select from {table} f where {_OF_RUN} and {has_key}"
+    return Findable(runs=(f"({lacking(rows, scope)})",), test=f"not {_exists(table, has_key)}")
 
 
-def lacking(absence: str, scope: Scope) -> str:
-    """A select of the runs of a scope that pass a test of absence.
+def lacking(rows: str, scope: Scope) -> str:
+    """A select of the runs `r` of a scope for which the select `rows` has none.
 
-    Materialized, since a limit outside would make the planner look up the key of each run in turn.
+    Materialized, since a limit outside would make the planner look for the rows of each run in turn.
     """
-    runs = f"select r.partition, r.run_id from run r where {' and '.join([*scope.conditions, absence])}"
+    absent = f"not exists ({rows})"
+    runs = f"select r.partition, r.run_id from run r where {' and '.join([*scope.conditions, absent])}"
     return f"with lacking as materialized ({runs}) select partition, run_id from lacking"
+
+
+def _exists(table: str, matches: str) -> str:
+    # OFFSET keeps the planner from reading all such rows at once: for few runs that would be far too many.
+    return f"exists (select from {table} f where {_OF_RUN} and {matches} offset 0)"
 
 
 def value_matches(row: str, condition: Condition, arguments: Arguments) -> str:

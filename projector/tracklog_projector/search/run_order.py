@@ -84,14 +84,14 @@ def _key(number: int, name: Name, *, descending: bool) -> SortKey:
 class Walk:
     """Runs `r` in order: a branch, and the row to start after.
 
-    `indexed`: an index gives the order. `absence`: where these are the runs that lack the leading key, the
-    test that lets only them through; it is not among the branch's conditions.
+    `indexed`: an index gives the order. `without`: where these are the runs that lack the leading key, a
+    select that has no rows for such a run; this is not among the branch's conditions.
     """
 
     branch: Branch
     after: Sequence[Value] | None
     indexed: bool = True
-    absence: str | None = None
+    without: str | None = None
 
 
 def run_walks(
@@ -173,9 +173,9 @@ class _Leading:
         has_key = f"o0.experiment_id = {self.experiment} and o0.key = {self._bound_key()}"
         same_run = "r.partition = o0.partition and r.run_id = o0.run_id"
         if number == _MISSING:
-            missing = f"not exists (select from {table} o0 where {same_run} and {has_key})"
+            rows = f"select from {table} o0 where {same_run} and {has_key}"
             branch = Branch(f"run r{joins}", tuple(in_scope), (self._constant("null"), *rest))
-            return Walk(branch, after, absence=missing)
+            return Walk(branch, after, without=rows)
         source = f"{table} o0 join run r on {same_run}{joins}"
         if number == _NAN:
             is_nan = "o0.value = 'NaN'::float8"

@@ -35,7 +35,7 @@ class RunPage:
 
     def glance(self, walk: Walk, tests: Sequence[str]) -> None:
         """First test the first runs of a walk, if an index makes that cheap; without tests it is the page."""
-        if walk.indexed and (tests or walk.absence):
+        if walk.indexed and (tests or walk.without):
             self._glance, self._glanced_at = self._glance_at("glance", walk, tests), walk
             self.selects.append(self._glance.rows([self._glance.is_enough]))
             self.gates.append(f"not {self._glance.is_enough}")
@@ -63,25 +63,24 @@ class RunPage:
 
     def walk(self, walk: Walk, tests: Sequence[str]) -> None:
         """Then go through all runs of a walk."""
-        if walk.absence is not None:
-            self._walk_absent(walk, walk.absence, tests)
+        if walk.without is not None:
+            self._walk_absent(walk, walk.without, tests)
             return
         self._select(walk, tests)
 
-    def _walk_absent(self, walk: Walk, absence: str, tests: Sequence[str]) -> None:
+    def _walk_absent(self, walk: Walk, rows: str, tests: Sequence[str]) -> None:
         """Where many runs lack the key the first of them do; otherwise it is quicker to find all that do."""
         gates = []
         if walk is not self._glanced_at:
             tail = self._glance_at("tail", walk, tests)
             self.selects.append(tail.rows([*self.gates, tail.is_enough]))
             gates.append(f"not {tail.is_enough}")
-        runs = lacking(absence, self.scope)
-        self.tables.append(f"absent as materialized ({runs})")
+        self.tables.append(f"absent as materialized ({lacking(rows, self.scope)})")
         is_absent = "(r.partition, r.run_id) in (select partition, run_id from absent)"
         self._select(walk, [*gates, is_absent, *tests])
 
     def _glance_at(self, name: str, walk: Walk, tests: Sequence[str]) -> Glance:
-        tests = [*([walk.absence] if walk.absence else []), *tests]
+        tests = [*([f"not exists ({walk.without} offset 0)"] if walk.without else []), *tests]
         glance = Glance(name, walk.branch, tuple(tests))
         self.tables += glance.tables(walk.after, self.limit, self._rows, self.arguments)
         return glance
