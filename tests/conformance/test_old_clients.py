@@ -31,13 +31,13 @@ VERSIONS: Final = (*ENVIRONMENTS, "3.17")
 def told_by(tracking_server) -> Iterator[Callable[[str], dict[str, Any]]]:
     """What the client of a version told after it played; all play at once, when the first is asked for."""
 
-    def play(version: str) -> dict[str, Any]:
+    def play_version(version: str) -> dict[str, Any]:
         python = python_of(ENVIRONMENTS[version]) if version in ENVIRONMENTS else Path(sys.executable)
-        return _play(python, tracking_server.url)
+        return play(python, tracking_server.url)
 
     with ThreadPoolExecutor(len(VERSIONS)) as at_once:
         played: dict[str, Future[dict[str, Any]]] = {
-            version: at_once.submit(play, version) for version in VERSIONS
+            version: at_once.submit(play_version, version) for version in VERSIONS
         }
         yield lambda version: played[version].result()
 
@@ -50,7 +50,8 @@ def test_a_client_of_any_version_does_what_its_users_do(told_by, version, step):
     assert step not in told["failures"], told["failures"][step]
 
 
-def _play(python: Path, url: str) -> dict[str, Any]:
+def play(python: Path, url: str, **further: str) -> dict[str, Any]:
+    """What a Python told that played the scenario, in a clean environment but for what is given."""
     with tempfile.TemporaryDirectory() as scratch:
         settings = {
             # Whatever the server answers first is what counts.
@@ -66,7 +67,7 @@ def _play(python: Path, url: str) -> dict[str, Any]:
         done = subprocess.run(
             [str(python), str(Path(scenario.__file__)), url],
             cwd=scratch,
-            env={**environment, **settings},
+            env={**environment, **settings, **further},
             capture_output=True,
             text=True,
             timeout=PLAY_TIMEOUT_S,

@@ -1,6 +1,7 @@
 """The plugin takes a server only where it is tracklog's and lets the sender in as it lets MLflow in."""
 
 import logging
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -9,7 +10,7 @@ import pytest
 from mlflow.store.tracking.rest_store import RestStore
 
 from tests.support.spools import wait_until
-from tracklog.mlflow_plugin import lane, probe
+from tracklog.mlflow_plugin import build_store, lane, probe
 from tracklog.mlflow_plugin.store import TracklogStore
 
 
@@ -86,11 +87,15 @@ def test_no_server_at_all_is_no_error(monkeypatch, capsys):
     assert capsys.readouterr().err == ""
 
 
+@pytest.fixture(autouse=True)
+def on(monkeypatch):
+    monkeypatch.setenv("TRACKLOG_MLFLOW_PLUGIN", "1")
+
+
 @pytest.mark.parametrize("uri", ["http://user:secret@127.0.0.1:1", "http://127.0.0.1:1/?a=b"])
 def test_what_the_sender_cannot_reach_is_left_to_mlflow(uri, caplog):
     caplog.set_level(logging.DEBUG, "tracklog")
-    store = TracklogStore(uri)
-    assert isinstance(store, RestStore)
+    store = build_store(uri)
     assert store._native_lane() is None
     assert store.get_host_creds().host == uri
     assert "secret" not in caplog.text
@@ -99,5 +104,20 @@ def test_what_the_sender_cannot_reach_is_left_to_mlflow(uri, caplog):
 
 def test_a_wrong_setting_is_told_and_costs_nothing_but_speed(monkeypatch, caplog):
     monkeypatch.setenv("TRACKLOG_SPOOL_BYTES_MAX", "much")
-    assert TracklogStore("http://127.0.0.1:1")._native_lane() is None
+    assert build_store("http://127.0.0.1:1")._native_lane() is None
     assert "TRACKLOG_SPOOL_BYTES_MAX must be a whole number" in caplog.text
+
+
+def test_an_mlflow_that_calls_its_store_otherwise_keeps_its_own(monkeypatch):
+    assert type(build_store("http://127.0.0.1:1")) is TracklogStore
+
+    def log_batch(self, run_id, metrics, params, tags, something_new=None):
+        """A later MLflow's."""
+
+    monkeypatch.setattr(RestStore, "log_batch", log_batch)
+    assert type(build_store("http://127.0.0.1:1")) is RestStore
+
+
+def test_an_mlflow_that_lacks_something_keeps_its_own(monkeypatch):
+    monkeypatch.setitem(sys.modules, "tracklog.mlflow_plugin.store", None)
+    assert type(build_store("http://127.0.0.1:1")) is RestStore

@@ -10,11 +10,17 @@ from tracklog.config import mlflow_plugin_is_on
 
 
 def build_store(store_uri: str, artifact_uri: str | None = None) -> Any:  # noqa: ARG001 - MLflow's signature
-    """MLflow's store of the server at `store_uri`: its own, faster where the server is tracklog's."""
-    if mlflow_plugin_is_on():
-        from tracklog.mlflow_plugin.store import TracklogStore  # noqa: PLC0415 - imports MLflow
+    """MLflow's store of the server at `store_uri`: its own, faster where the server is tracklog's.
 
-        return TracklogStore(store_uri)
-    from mlflow.tracking._tracking_service.utils import _get_rest_store  # noqa: PLC0415 - as above
+    An MLflow whose insides are not as the plugin knows them keeps its own.
+    """
+    from mlflow.tracking._tracking_service.utils import _get_rest_store  # noqa: PLC0415 - MLflow is there now
 
-    return _get_rest_store(store_uri)
+    stock = _get_rest_store(store_uri)
+    if not mlflow_plugin_is_on():
+        return stock
+    try:
+        from tracklog.mlflow_plugin.store import TracklogStore, fits  # noqa: PLC0415 - as above
+    except ImportError:
+        return stock
+    return TracklogStore(store_uri, stock.get_host_creds) if fits(type(stock)) else stock

@@ -39,7 +39,7 @@ class Batch(NamedTuple):
 
 def point_of(metric: Any) -> Point | None:
     """The point that an mlflow.entities.Metric is; None where it has links or is no plain point."""
-    if metric.model_id or metric.dataset_name or metric.dataset_digest:
+    if _has_links(metric):
         return None
     point = Point(metric.key, metric.value, metric.timestamp, metric.step)
     if type(point.value) is not float or type(point.timestamp) is not int or type(point.step) is not int:
@@ -104,7 +104,15 @@ def params_of(params: Iterable[Any]) -> dict[str, str]:
 
 def has_links(metrics: Iterable[Any]) -> bool:
     """Is one of the metrics measured on a model or a dataset."""
-    return any(metric.model_id or metric.dataset_name or metric.dataset_digest for metric in metrics)
+    return any(map(_has_links, metrics))
+
+
+def _has_links(metric: Any) -> bool:
+    try:
+        return bool(metric.model_id or metric.dataset_name or metric.dataset_digest)
+    except AttributeError:
+        # Metrics of MLflow 2 have no such things.
+        return False
 
 
 def _plain(point: Point) -> Point | None:

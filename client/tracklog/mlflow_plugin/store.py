@@ -1,19 +1,18 @@
 """MLflow's store of an http(s) server, which logs by the spool once the server turns out to be tracklog's."""
 
 import contextlib
+import inspect
 import json
 import logging
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from functools import partial
 from typing import Any, Final
 
 from mlflow.entities import LifecycleStage, RunStatus
 from mlflow.exceptions import RestException
 from mlflow.store.tracking.rest_store import RestStore
 from mlflow.utils.async_logging.run_operations import RunOperations
-from mlflow.utils.credentials import get_default_host_creds
 
 from tracklog.config import from_environment, parse_url
 from tracklog.mlflow_plugin import batch, spark
@@ -34,6 +33,19 @@ _log = logging.getLogger("tracklog")
 
 _ENDS: Final = ("FINISHED", "FAILED", "KILLED")
 _HEX: Final = frozenset("0123456789abcdef")
+# What MLflow calls with parameters that must be those known here.
+_OVERRIDDEN: Final = (
+    "log_metric",
+    "log_param",
+    "set_tag",
+    "log_batch",
+    "log_batch_async",
+    "flush_async_logging",
+    "get_run",
+    "update_run_info",
+    "delete_run",
+    "delete_experiment",
+)
 # Requests about runs that do not name them; all others that are about a run name it.
 _ABOUT_ALL_RUNS: Final = frozenset({"SearchRuns", "SearchLoggedModels", "DeleteExperiment"})
 # The name of MLflow's function that reads a run only to print its address.
@@ -47,8 +59,8 @@ class TracklogStore(RestStore):  # type: ignore[misc]  # MLflow's types are not 
     waits of it is delivered, so that MLflow's code reads what it wrote, in the order in which it wrote.
     """
 
-    def __init__(self, store_uri: str) -> None:
-        super().__init__(partial(get_default_host_creds, store_uri))
+    def __init__(self, store_uri: str, get_host_creds: Callable[[], Any]) -> None:
+        super().__init__(get_host_creds)
         self._lane = _lane(store_uri)
         self._is_native = False
 
@@ -224,6 +236,20 @@ class TracklogStore(RestStore):  # type: ignore[misc]  # MLflow's types are not 
         known = None if lane is None else lane.info(run_id)
         if known is not None:
             known.set_tags((tag.key, tag.value) for tag in tags)
+
+
+def fits(stock: type) -> bool:
+    """Is MLflow's store of the class that is extended here, and are its methods called as they are here."""
+    # What an older one does not have, nobody calls there.
+    return stock is RestStore and all(
+        _parameters(getattr(stock, name)) == _parameters(getattr(TracklogStore, name))
+        for name in _OVERRIDDEN
+        if hasattr(stock, name)
+    )
+
+
+def _parameters(method: Callable[..., Any]) -> list[str]:
+    return list(inspect.signature(method).parameters)
 
 
 class Arrival(Future[None]):
