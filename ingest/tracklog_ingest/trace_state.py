@@ -34,12 +34,12 @@ class Trace:
 class TraceState:
     """The traces a group's commands read and change.
 
-    `assessments` are MLflow's, whole, by trace and id; `forgotten` the traces deleted by this group.
+    `assessments` are MLflow's, whole, by id within traces; `forgotten` the traces deleted by this group.
     """
 
     traces: dict[str, Trace] = field(default_factory=dict)
     tags: KeySet = field(default_factory=KeySet)
-    assessments: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    assessments: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
     set_assessments: set[tuple[str, str]] = field(default_factory=set)
     deleted_assessments: set[tuple[str, str]] = field(default_factory=set)
     forgotten: set[str] = field(default_factory=set)
@@ -56,19 +56,19 @@ class TraceState:
 
     def assessments_of(self, trace_id: str) -> dict[str, dict[str, Any]]:
         """A trace's assessments by id."""
-        return {key: document for (owner, key), document in self.assessments.items() if owner == trace_id}
+        return dict(self.assessments.get(trace_id, {}))
 
     def set_assessment(self, trace_id: str, document: dict[str, Any]) -> None:
         """An assessment is so from now on."""
         pair = (trace_id, document["assessment_id"])
-        self.assessments[pair] = document
+        self.assessments.setdefault(trace_id, {})[pair[1]] = document
         self.set_assessments.add(pair)
         self.deleted_assessments.discard(pair)
 
     def delete_assessment(self, trace_id: str, assessment_id: str) -> None:
         """An assessment is gone from now on."""
         pair = (trace_id, assessment_id)
-        del self.assessments[pair]
+        del self.assessments[trace_id][assessment_id]
         self.set_assessments.discard(pair)
         self.deleted_assessments.add(pair)
 
@@ -93,7 +93,8 @@ async def load_traces(
             state.tags.read((row["trace_id"], row["key"]))
     if assessed:
         for row in await connection.fetch(SQL["load_assessments"], list(assessed)):
-            state.assessments[row["trace_id"], row["assessment_id"]] = msgspec.json.decode(row["document"])
+            documents = state.assessments.setdefault(row["trace_id"], {})
+            documents[row["assessment_id"]] = msgspec.json.decode(row["document"])
     return state
 
 
@@ -119,6 +120,7 @@ async def save_traces(connection: Any, state: TraceState) -> None:
             await connection.execute(SQL[statement], *map(list, zip(*pairs, strict=True)))
     if state.set_assessments:
         rows = [
-            (*pair, msgspec.json.encode(state.assessments[pair]).decode()) for pair in state.set_assessments
+            (trace_id, key, msgspec.json.encode(state.assessments[trace_id][key]).decode())
+            for trace_id, key in state.set_assessments
         ]
         await connection.execute(SQL["save_assessments"], *map(list, zip(*rows, strict=True)))

@@ -196,9 +196,8 @@ class DeleteTraces:
     payload_bytes: int = 0
 
     def wants(self, wants: Wants) -> None:
-        """The traces, and what goes with them."""
+        """The traces. What goes with them is deleted unread."""
         wants.traces.update(self.trace_ids)
-        wants.assessed_traces.update(self.trace_ids)
 
     def admit(self, state: State) -> int:
         """Never refused."""

@@ -89,8 +89,7 @@ class TraceFold:
     def _apply(self, entry: StoredEntry, event: Any, spans: list[ReadSpan]) -> None:
         match event:
             case TracesDeleted():
-                for trace_id in event.trace_ids:
-                    self._delete(trace_id)
+                self._delete(set(event.trace_ids))
                 return
             case TracesLinked():
                 assert entry.run_id is not None
@@ -138,15 +137,17 @@ class TraceFold:
             if any(amounts(span.value(attribute), key) for span in spans)
         }
 
-    def _delete(self, trace_id: str) -> None:
-        self._cleared.add(trace_id)
-        self._traces.pop(trace_id, None)
-        self._before.pop(trace_id, None)
-        self._changed.discard(trace_id)
-        self._nodes.pop(trace_id, None)
-        for pairs in (self._spans, self._assessments):
-            for pair in [pair for pair in pairs if pair[0] == trace_id]:
-                pairs.pop(pair)
+    def _delete(self, trace_ids: set[str]) -> None:
+        self._cleared |= trace_ids
+        self._changed -= trace_ids
+        for trace_id in trace_ids:
+            self._traces.pop(trace_id, None)
+            self._before.pop(trace_id, None)
+            self._nodes.pop(trace_id, None)
+        self._spans = {pair: span for pair, span in self._spans.items() if pair[0] not in trace_ids}
+        self._assessments = {
+            pair: document for pair, document in self._assessments.items() if pair[0] not in trace_ids
+        }
 
     async def _save(self, connection: Any) -> None:
         if self._cleared:

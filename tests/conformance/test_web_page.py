@@ -1,6 +1,7 @@
 """MLflow's own web page works on this server in a real browser: no view is empty, nothing fails uncaught."""
 
 import re
+import time
 from pathlib import Path
 from urllib.parse import quote
 
@@ -8,6 +9,8 @@ import mlflow
 import numpy as np
 import pytest
 from mlflow import MlflowClient
+
+from tests.support.otlp import export, new_trace, request, span, trace_id_of
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs the Python package playwright")
 expect = playwright.expect
@@ -19,7 +22,7 @@ SETTLE_MS = 500
 RUNS = 3
 POINTS = 20
 # Optional features of the page that this server does not have; it asks for them, and lives without.
-ABSENT = re.compile(r"/(assistant|traces|datasets)/|/users/current$")
+ABSENT = re.compile(r"/(assistant|datasets)/|/traces/metrics$|/users/current$")
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +54,18 @@ def story(tracking_server):
         client.log_inputs(run_id, [mlflow.entities.DatasetInput(dataset._to_mlflow_entity())])
         client.set_terminated(run_id)
     return experiment, runs
+
+
+@pytest.fixture(scope="module")
+def trace_id(tracking_server, story):
+    """The id of a trace of two spans in the experiment."""
+    trace = new_trace()
+    # The page shows the traces of the last week.
+    now = {"start_ns": time.time_ns(), "elapsed_ns": 10_000_000}
+    root = span(trace, 1, name="ask the oracle", **now, mlflow__spanInputs={"question": "where to?"})
+    child = span(trace, 2, 1, name="look it up", **now, mlflow__spanOutputs="to the north")
+    assert export(tracking_server.url, request(root, child), story[0]) == 200
+    return trace_id_of(trace)
 
 
 @pytest.fixture
@@ -152,3 +167,11 @@ def test_runs_are_compared(page, story):
     for number in range(2):
         shown(page, f"run-{number}", exact=True)
     expect(page.locator(".js-plotly-plot .parcoords").first).to_be_visible(timeout=WAIT_MS)
+
+
+def test_a_trace_is_listed_and_opened(page, story, trace_id):
+    page.goto(f"/#/experiments/{story[0]}/traces")
+    shown(page, "where to?").click()
+    shown(page, "ask the oracle")
+    shown(page, "look it up").click()
+    shown(page, "to the north")
