@@ -123,7 +123,7 @@ def _key_matches(meets: TraceCondition, arguments: Arguments) -> str:
     if meets.comparator in NULL_TESTS:
         return f"{'not ' if meets.comparator == 'IS NULL' else ''}exists ({there})"
     if isinstance(meets.value, str) and meets.comparator in ("=", "LIKE"):
-        matches = indexed_text_matches("f.value", meets.comparator, meets.value, arguments)
+        matches = indexed_text_matches("f", meets.comparator, meets.value, arguments)
     else:
         matches = _text_matches("f.value", meets, arguments)
     return f"exists ({there} and {matches})"
@@ -133,7 +133,7 @@ def _of_run(run_id: str, arguments: Arguments) -> str:
     """Whether a trace was made in a run or is linked to it."""
     made = (
         f"exists (select from trace_metadata f where {_SAME_TRACE} and f.key = "
-        f"{arguments.bind(SOURCE_RUN, 'text')} and {indexed_text_matches('f.value', '=', run_id, arguments)})"
+        f"{arguments.bind(SOURCE_RUN, 'text')} and {indexed_text_matches('f', '=', run_id, arguments)})"
     )
     parsed = parse_run_id(run_id)
     if parsed is None:
@@ -177,7 +177,7 @@ def _assessment_matches(meets: TraceCondition, scope: Sequence[int], arguments: 
     of_session = (
         "exists (select from trace_metadata s"
         " inner join trace_metadata o on o.partition = s.partition and o.key = s.key"
-        " and left(o.value, 128) = left(s.value, 128) and o.value = s.value"
+        " and o.start = s.start and o.value = s.value"
         f" inner join trace r on r.partition = o.partition and r.trace_id = o.trace_id"
         f" and {_in_experiments(scope, arguments, 'r')}"
         " inner join assessment f on f.partition = o.partition and f.trace_id = o.trace_id"

@@ -228,18 +228,20 @@ create table trace_tag (
     trace_id text not null collate "C",
     key text not null collate "C",
     value text not null collate "C",
+    start text not null collate "C" generated always as (left(value, 128)) stored,
     primary key (partition, trace_id, key)
 );
-create index trace_tag_by_value on trace_tag (key, left(value, 128), trace_id);
+create index trace_tag_by_value on trace_tag (key, start, trace_id);
 
 create table trace_metadata (
     partition integer not null,
     trace_id text not null collate "C",
     key text not null collate "C",
     value text not null collate "C",
+    start text not null collate "C" generated always as (left(value, 128)) stored,
     primary key (partition, trace_id, key)
 );
-create index trace_metadata_by_value on trace_metadata (key, left(value, 128), trace_id);
+create index trace_metadata_by_value on trace_metadata (key, start, trace_id);
 
 -- Spans: whole, as the bytes of an OTLP TracesData that holds the one, and what is asked about them.
 create table span (
