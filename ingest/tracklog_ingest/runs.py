@@ -175,9 +175,10 @@ class LogToRun(OfRun):
         return bool(self.points.counts) and not (self.params or self.tags or self.links)
 
     def wants_of_run(self, wants: Wants, run_id: uuid.UUID) -> None:
-        """Which of the params and tags are there already."""
+        """Which of the params and tags are there already; the models that points were measured on."""
         wants.params.update((run_id, key) for key in self.params)
         wants.tags.update((run_id, key) for key in self.tags)
+        wants.models.update(link.model_id for link in self.links if link.model_id)
 
     def admit(self, state: State) -> None:
         """Refused for a deleted run, a changed param, and a quota that would be exceeded."""
@@ -197,6 +198,7 @@ class LogToRun(OfRun):
                 state.new_params.append((run.run_id, key, value))
         if params or tags or self.points.counts:
             append(state, run, RunLogged(self.points, params, tags, self.links))
+            state.touch_models(link.model_id for link in self.links)
 
     def _new_params(self, state: State, run: Run) -> dict[str, str]:
         new: dict[str, str] = {}

@@ -186,6 +186,14 @@ class State:
         self.producers[producer.producer_id] = producer
         self.touched_producers.add(producer.producer_id)
 
+    def touch_models(self, model_ids: Iterable[str | None]) -> None:
+        """Note that the last entry changes these models' answers, of whichever experiment they are."""
+        position = self.position + len(self.entries)
+        for model_id in model_ids:
+            model = self.models.get(model_id) if model_id else None
+            if model is not None:
+                self.touched_experiments[model.experiment_id] = position
+
     def set_lifecycle(self, experiment: Experiment, *, deleted: bool, position: int) -> None:
         """Delete or restore an experiment and every run of it, those not read by this group included."""
         experiment.deleted = deleted

@@ -146,11 +146,9 @@ class Reads:
         """metrics/get-history-bulk: the histories of several runs, one after the other."""
         fields = await request_fields(m.GET_METRIC_HISTORY_BULK, request)
         key = fields["metric_key"]
-        limit = min(fields["max_results"], HISTORY_BULK_MAX)
-        if limit < 0:
-            limit = HISTORY_BULK_MAX  # none that is asked for
+        limit = max(0, min(fields["max_results"], HISTORY_BULK_MAX))
         points: list[str] = []
-        for run_id in sorted(fields["run_id"]):
+        for run_id in sorted(set(fields["run_id"])):
             if limit > len(points):
                 pieces = await self._queries.metric_history(run_id, key, limit=limit - len(points))
                 points.extend(_points_json(key, pieces, run_id))

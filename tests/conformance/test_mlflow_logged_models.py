@@ -132,6 +132,15 @@ def test_models_are_searched(client, experiment, run_id, models):
     assert not rest.token
 
 
+def test_models_are_ordered_by_their_status_s_number(api, experiment, models):
+    # A client may set the status that its name puts last.
+    unspecified = {"model_id": models[1], "status": 0}
+    assert api.call("PATCH", f"logged-models/{models[1]}", unspecified).status == 200
+    order_by = [{"field_name": "status"}, {"field_name": "creation_timestamp"}]
+    found = api.post("logged-models/search", {"experiment_ids": [experiment], "order_by": order_by})["models"]
+    assert [models.index(model["info"]["model_id"]) for model in found] == [1, 0, 2]
+
+
 @pytest.mark.parametrize("text", ["name = alpha", "name IS NULL", "foo = 'x'", "name ="])
 def test_what_is_no_filter_of_models_is_refused(client, experiment, text):
     with refused_with(INVALID):

@@ -173,3 +173,10 @@ def test_a_step_beyond_64_bits_or_between_numbers_is_refused(api, client, run_id
     assert api.call("POST", "runs/log-metric", {"run_id": run_id, **point}).error_code == INVALID
     assert api.call("POST", "runs/log-batch", {"run_id": run_id, "metrics": [point]}).error_code == INVALID
     assert client.get_run(run_id).data.metrics == {}
+
+
+def test_a_bulk_history_tells_a_run_that_is_named_twice_once(api, client, run_id):
+    client.log_metric(run_id, "m", 1.5, timestamp=7)
+    path = "/ajax-api/2.0/mlflow/metrics/get-history-bulk"
+    points = api.get(path, {"run_id": [run_id, run_id], "metric_key": "m"})["metrics"]
+    assert [(point["run_id"], point["value"]) for point in points] == [(run_id, 1.5)]

@@ -5,7 +5,7 @@ import uuid
 import pytest
 
 from tracklog_contract.errors import Rejected
-from tracklog_contract.events import RunLogged, RunUpdated
+from tracklog_contract.events import MetricLink, RunLogged, RunUpdated
 from tracklog_contract.limits import Quotas
 from tracklog_contract.points import block_of
 from tracklog_ingest.experiments import (
@@ -16,7 +16,7 @@ from tracklog_ingest.experiments import (
     SetExperimentTag,
 )
 from tracklog_ingest.runs import CreateRun, DeleteRunTag, LogToRun, SetRunDeleted, UpdateRun
-from tracklog_ingest.state import Experiment, Run, State
+from tracklog_ingest.state import Experiment, Model, Run, State
 
 SMALL = Quotas(run_points=10, run_params=2, run_tags=3, experiment_runs=2, experiment_tags=1)
 RUN_ID = uuid.UUID(hex="ab" * 16)
@@ -179,3 +179,14 @@ def test_positions_follow_the_head(state):
     LogToRun(RUN_ID.hex, tags={"t": "1"}).admit(state)
     assert state.touched_runs[RUN_ID] == 102
     assert state.touched_experiments[1] == 102
+
+
+def test_a_point_measured_on_a_model_concerns_the_model_s_experiment_too(state):
+    state.models["m-1"] = Model("m-1", 2)
+    links = (
+        MetricLink(0, "m-1", None, None),
+        MetricLink(0, "m-none", None, None),
+        MetricLink(0, None, "d", "x"),
+    )
+    LogToRun(RUN_ID.hex, points(1), links=links).admit(state)
+    assert state.touched_experiments == {1: 101, 2: 101}

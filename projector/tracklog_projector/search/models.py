@@ -222,6 +222,8 @@ def _key(number: int, entry: ModelOrder, arguments: Arguments) -> SortKey:
         return SortKey(f"key_{number}", latest, "float8", descending, nullable=True, may_be_nan=True)
     if name in _TIMES:
         return SortKey(_TIMES[name].removeprefix("m."), _TIMES[name], "bigint", descending)
+    if name == "status":
+        return SortKey(name, "m.status::bigint", "bigint", descending)
     if name == "experiment_id":
         return SortKey(name, "m.experiment_id", "bigint", descending)
     if name in _TEXTS:
