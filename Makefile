@@ -5,7 +5,7 @@ PYTHON ?= $(shell for python in python3 python3.11 python3.12 python3.13 python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: check install run test format lint types unit conformance differential fault bench all clean
+.PHONY: check install run test format lint types unit conformance differential mutations fault bench all clean
 
 check: format lint types unit conformance
 
@@ -46,10 +46,13 @@ unit: $(VENV)/.installed-test
 	$(BIN)/pytest -q tests/unit
 
 conformance: $(VENV)/.installed-test
-	$(BIN)/pytest -q tests/conformance
+	DIFFERENTIAL_CALLS=$${DIFFERENTIAL_CALLS:-2000} $(BIN)/pytest -q tests/conformance
 
 differential: $(VENV)/.installed-test
-	DIFFERENTIAL_CALLS=$${DIFFERENTIAL_CALLS:-3000} $(BIN)/pytest -q tests/conformance/test_differential.py
+	$(BIN)/pytest -q tests/conformance/test_differential.py
+
+mutations: $(VENV)/.installed-test
+	$(BIN)/python -m tests.conformance.differential.mutations
 
 fault: $(VENV)/.installed-test
 	$(BIN)/pytest -q tests/fault

@@ -1,5 +1,6 @@
 """Where tracklog answers otherwise than MLflow on purpose: which calls, how the answers differ, and why."""
 
+import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from tests.conformance.differential.call import Call, Outcome
 
 
 @dataclass(frozen=True)
-class Difference:
+class Row:
     """A purposeful difference; it holds for the calls and answers that `applies` accepts."""
 
     name: str
@@ -17,11 +18,11 @@ class Difference:
 
 
 _UNREADABLE = re.compile(
-    r"Invalid value .* for parameter .*(Hint: Value was of type|It must lie between)", re.DOTALL
+    r"Invalid value .* for parameter .*(Hint: Value was of type|It must lie between|Text cannot hold)",
+    re.DOTALL,
 )
-_NESTED_MISSING = re.compile(
-    r"Missing value for required parameter '\w+\[\d+\]|Invalid value \S+ for parameter 'flavors'"
-)
+# What Python writes for numbers that JSON has none for. MLflow stops reading there too; tracklog takes them.
+_BARE_NUMBER = re.compile(r": (NaN|-?Infinity)[,}]")
 
 
 HALF_READ_FILTERS = frozenset(
@@ -33,26 +34,72 @@ HALF_READ_FILTERS = frozenset(
 )  # fmt: skip
 
 
+_OUTSIDE = r"The artifacts at .* are not in this server's store"
+# What tracklog says where MLflow answers 500, beside what it says of values of a wrong type.
+CRASHES = {
+    "GET /get-artifact": _OUTSIDE,
+    "GET artifacts/list": _OUTSIDE,
+    "GET logged-models/{model_id}/artifacts/directories": _OUTSIDE,
+    "GET logged-models/{model_id}/artifacts/files": _OUTSIDE,
+    "POST upload-artifact": rf"Invalid path$|{_OUTSIDE}",
+    "POST artifacts/presigned-download-url": r"Presigned download is not supported for the current artifact",
+    "POST artifacts/presigned-upload-url": r"Presigned upload is not supported for the current artifact",
+    # Beside a list of no objects there may be another mistake, which is named first.
+    "POST runs/log-batch": r"Missing value for|Invalid value|'.*' exceeds the|Duplicate parameter keys",
+    "POST experiments/update": r"Cannot rename a non-active experiment\.$",
+    "POST logged-models/search": r"Invalid page token|Invalid order by field name|Expected numeric value",
+    "POST runs/log-model": r"Malformed model info|Invalid value .* for parameter 'flavors'",
+    "POST runs/search": r"Invalid page token|`order_by` contains duplicate fields",
+}
+
+
+def _outside(endpoint):
+    return _OUTSIDE in CRASHES.get(endpoint.replace("HEAD", "GET"), "")
+
+
+def _crashes(endpoint):
+    return re.compile(f"{CRASHES.get(endpoint, 'never')}|{_UNREADABLE.pattern}", re.DOTALL)
+
+
+def _graphql_error(ours):
+    return (ours.body.get("errors") or [""])[0] if isinstance(ours.body, dict) else ""
+
+
+def _samples(outcome):
+    points = outcome.body["data"]["mlflowGetMetricHistoryBulkInterval"]["metrics"]
+    return {(point["step"], point["timestamp"], point["value"]) for point in points}
+
+
+def _models(outcome):
+    return {model["info"]["model_id"] for model in outcome.body.get("models", ())}
+
+
 def _refused(theirs, ours, code="INVALID_PARAMETER_VALUE"):
     return theirs.status == 200 and ours.error_code == code
 
 
-DIFFERENCES = [
-    Difference(
+ROWS = [
+    Row(
         "error instead of a crash",
         "MLflow answers 500, often with its database's or Python's own message, and its clients then "
-        "retry for minutes; a request that cannot succeed is refused with 400 or 404.",
-        lambda call, theirs, ours: theirs.status == 500 and ours.status in (400, 404),
+        "retry for minutes; a request that cannot succeed is refused, in these words.",
+        lambda call, theirs, ours: (
+            theirs.status == 500
+            and ours.status in (400, 404, 501)
+            and (call.method == "HEAD" or _crashes(call.endpoint).match(ours.message) is not None)
+        ),
     ),
-    Difference(
+    Row(
         "null for a list",
         "MLflow answers 500 to a list that is null; tracklog takes it for an absent one, as "
         "protobuf's JSON says.",
         lambda call, theirs, ours: (
-            theirs.status == 500 and ours.status == 200 and None in call.fields.values()
+            call.endpoint in ("POST runs/log-batch", "POST runs/outputs", "POST logged-models/search")
+            and theirs.status == 500
+            and None in call.fields.values()
         ),
     ),
-    Difference(
+    Row(
         "pages of less than one model",
         "MLflow answers an empty page with a token to a max_results below 1.",
         lambda call, theirs, ours: (
@@ -61,65 +108,174 @@ DIFFERENCES = [
             and theirs.status == 200
         ),
     ),
-    Difference(
+    Row(
         "half-read bodies",
-        "MLflow stops reading a body at the first value of a wrong type or size and acts on what came"
-        " before; tracklog refuses the body.",
+        "MLflow stops reading a body at the first value of a wrong type or size, or half a surrogate pair, "
+        "and acts on what came before; tracklog refuses the body, and U+0000 in it, which PostgreSQL's text "
+        "cannot hold.",
         lambda call, theirs, ours: (
             (_refused(theirs, ours) or theirs.error_code == "BAD_REQUEST")
-            and _UNREADABLE.match(ours.message) is not None
+            and (_UNREADABLE.match(ours.message) or _BARE_NUMBER.search(json.dumps(call.fields)))
         ),
     ),
-    Difference(
-        "nested fields that say nothing",
-        "MLflow stores a dataset without source, an output without model or a model's record without "
-        "flavors as empty; tracklog asks for them.",
+    Row(
+        "a model's record without flavors",
+        "MLflow stores it; tracklog asks for an object.",
         lambda call, theirs, ours: (
-            (_refused(theirs, ours) or theirs.error_code == "BAD_REQUEST")
-            and _NESTED_MISSING.match(ours.message) is not None
+            call.endpoint == "POST runs/log-model"
+            and _refused(theirs, ours)
+            and re.match(r"Invalid value \S+ for parameter 'flavors'", ours.message) is not None
         ),
     ),
-    Difference(
+    Row(
         "an upload's answer",
-        "MLflow answers nothing at all to an artifact's PUT, tracklog an empty object; no client reads it.",
-        lambda call, theirs, ours: call.method == "PUT" and (theirs.body, ours.body) == ("", {}),
-    ),
-    Difference(
-        "tags of new runs and models",
-        "MLflow does not look at the keys of the tags that a run or model is made with, or that a "
-        "model gets, and its database fails at a doubled one; tracklog checks them as it does "
-        "everywhere.",
+        "MLflow answers nothing at all to an artifact's upload, tracklog an empty object; no client looks.",
         lambda call, theirs, ours: (
-            call.endpoint in ("POST runs/create", "PATCH logged-models/{model_id}/tags", "POST logged-models")
-            and (theirs.status, theirs.error_code) in ((200, ""), (400, "BAD_REQUEST"))
-            and (
-                (
-                    ours.error_code == "INVALID_PARAMETER_VALUE"
-                    and ("for parameter 'key'" in ours.message or "'key' exceeds" in ours.message)
-                )
-                or (theirs.error_code == "BAD_REQUEST" and ours.status == 200)
+            (call.method == "PUT" or call.endpoint == "POST upload-artifact")
+            and (theirs.body, ours.body) == ("", {})
+        ),
+    ),
+    Row(
+        "what the server has",
+        "tracklog has no gateway, and spares its clients the attempt at presigned uploads.",
+        lambda call, theirs, ours: (
+            call.endpoint == "GET /3.0/mlflow/server-info"
+            and theirs.body.keys() == ours.body.keys()
+            and ours.body
+            == {
+                **dict.fromkeys(ours.body, False),
+                "store_type": "SqlStore",
+                "features_enabled": {"gateway": False},
+            }
+        ),
+    ),
+    Row(
+        "errors are JSON",
+        "MLflow answers some mistakes with a page of HTML, which its clients cannot read.",
+        lambda call, theirs, ours: (
+            (theirs.status, theirs.error_code) == (ours.status, "no JSON")
+            and ours.error_code in ("ENDPOINT_NOT_FOUND", "INVALID_PARAMETER_VALUE")
+            and call.endpoint in ("GET an unknown path", "GET /get-artifact")
+        ),
+    ),
+    Row(
+        "dots in artifact paths",
+        "MLflow looks for a file named `.`; tracklog refuses a path that is not the shortest of its file.",
+        lambda call, theirs, ours: (
+            "%2F.%2F" in call.path
+            and ours.status == 400
+            and (call.method == "HEAD" or ours.message == "Invalid path")
+        ),
+    ),
+    Row(
+        "sizes below nothing",
+        "MLflow takes that many points off the end of a history of several runs.",
+        lambda call, theirs, ours: (
+            call.endpoint == "GET metrics/get-history-bulk"
+            and call.fields.get("max_results") == -1
+            and ours.body == {"metrics": []}
+        ),
+    ),
+    Row(
+        "nothing to look for",
+        "MLflow looks for a run or file of no name; tracklog says what is missing.",
+        lambda call, theirs, ours: (
+            (
+                call.endpoint.endswith("/get-artifact")
+                and ("path=" not in call.path or call.path.endswith("path=") or "=&" in call.path)
+                and (theirs.status, ours.status) in ((404, 400), (400, 400), (500, 400))
+            )
+            or (
+                call.endpoint == "POST /graphql"
+                and theirs.status == 200
+                and _graphql_error(ours).startswith("Missing value for required parameter")
             )
         ),
     ),
-    Difference(
+    Row(
+        "limits in GraphQL",
+        "MLflow's resolver looks for sizes and steps in the URL, where GraphQL has none, and gives every "
+        "point; tracklog heeds and checks them as the endpoint of the same name does.",
+        lambda call, theirs, ours: (
+            "graphql samples" in call.covers
+            and theirs.status == ours.status == 200
+            and (
+                re.match("max_results must be|If either start step|end_step must be", _graphql_error(ours))
+                or (len(call.fields["variables"]["data"]) > 2 and _samples(ours) <= _samples(theirs))
+            )
+        ),
+    ),
+    Row(
+        "NaN in GraphQL",
+        "MLflow answers null, which is all that JSON has for it, and an error beside; tracklog just null.",
+        lambda call, theirs, ours: (
+            call.endpoint == "POST /graphql"
+            and _graphql_error(theirs) == "Float cannot represent non numeric value: nan"
+            and theirs.body["data"] == ours.body["data"]
+        ),
+    ),
+    Row(
+        "what is no GraphQL",
+        "MLflow answers 500 to what its parser refuses.",
+        lambda call, theirs, ours: (
+            call.endpoint == "POST /graphql" and theirs.status == 500 and bool(_graphql_error(ours))
+        ),
+    ),
+    Row(
+        "another search's page token",
+        "MLflow's token is a number of rows, and skips as many of any search; tracklog's holds to its own.",
+        lambda call, theirs, ours: (
+            call.endpoint.endswith("/search")
+            and theirs.status in (200, 400)
+            and str(call.fields.get("page_token", "")).startswith("<page")
+            and ours.message.startswith("Invalid page token, it ")
+        ),
+    ),
+    Row(
+        "keys of any length",
+        "MLflow on SQLite stores keys of tags beyond 250 characters where it does not look at them; on "
+        "another database it answers with that database's message, as tracklog's indexes would.",
+        lambda call, theirs, ours: (
+            call.endpoint in ("POST runs/create", "PATCH logged-models/{model_id}/tags", "POST logged-models")
+            and _refused(theirs, ours)
+            and ours.message == "'key' exceeds the maximum length of 250 characters"
+        ),
+    ),
+    Row(
+        "a key that comes twice",
+        "MLflow answers BAD_REQUEST, or that the experiment exists, with its database's message.",
+        lambda call, theirs, ours: (
+            call.endpoint in ("POST runs/create", "POST experiments/create", "POST logged-models")
+            and theirs.error_code in ("BAD_REQUEST", "RESOURCE_ALREADY_EXISTS")
+            and "UNIQUE constraint failed" in theirs.message
+            and (ours.message == "Two tags have the same key. Send each key once." or ours.status == 200)
+        ),
+    ),
+    Row(
         "a run without experiment",
         "MLflow answers BAD_REQUEST with its database's message.",
         lambda call, theirs, ours: (
             call.endpoint == "POST runs/create"
-            and (theirs.error_code, ours.error_code) == ("BAD_REQUEST", "INVALID_PARAMETER_VALUE")
+            and (theirs.error_code == "BAD_REQUEST" or theirs.message.startswith("Both 'run_name' argument"))
+            and ours.message.startswith("Missing value for required parameter 'experiment_id'")
         ),
     ),
-    Difference(
+    Row(
         "the status of logged models",
-        "MLflow compares its status column, a number, with the text that is asked for; tracklog "
-        "compares and orders by the names.",
+        "MLflow compares its status column, a number, with the text that is asked for: nothing is equal and "
+        "everything unequal to it; tracklog compares the names.",
         lambda call, theirs, ours: (
             call.endpoint == "POST logged-models/search"
             and theirs.status == ours.status == 200
-            and any("models filter status" in name or "models order status" in name for name in call.covers)
+            and any(
+                _models(few) <= _models(many)
+                for name in call.covers
+                if name.startswith("models filter status")
+                for few, many in [(ours, theirs) if " NOT IN" in name or " !=" in name else (theirs, ours)]
+            )
         ),
     ),
-    Difference(
+    Row(
         "writes to deleted models",
         "MLflow lets a deleted model be finalized and given tags and params, which nobody can then "
         "read; tracklog answers that there is none.",
@@ -130,7 +286,7 @@ DIFFERENCES = [
             and ours.status == 404
         ),
     ),
-    Difference(
+    Row(
         "keywords in lower case",
         "MLflow takes `like` and its kin in lower case in searches of runs, but not of experiments "
         "and models.",
@@ -141,7 +297,17 @@ DIFFERENCES = [
             and ours.status == 200
         ),
     ),
-    Difference(
+    Row(
+        "ILIKE beyond ASCII",
+        "SQLite knows upper and lower case of ASCII only; MLflow on PostgreSQL finds what tracklog finds.",
+        lambda call, theirs, ours: (
+            call.endpoint.endswith("/search")
+            and theirs.status == ours.status == 200
+            and re.search(r"ILIKE '[^']*[^\x00-\x7f]", str(call.fields.get("filter")), re.IGNORECASE)
+            is not None
+        ),
+    ),
+    Row(
         "the same output again",
         "MLflow answers BAD_REQUEST with its database's message when a run gets an output that it "
         "has; as for inputs, a call that is sent twice is no error.",
@@ -149,17 +315,32 @@ DIFFERENCES = [
             call.endpoint == "POST runs/outputs" and theirs.error_code == "BAD_REQUEST" and ours.status == 200
         ),
     ),
-    Difference(
+    Row(
         "artifacts outside the store",
         "MLflow looks for them on its own disk, where a client's path means nothing; tracklog says "
         "where they are.",
         lambda call, theirs, ours: (
-            call.endpoint == "GET artifacts/list"
-            and _refused(theirs, ours)
-            and "are not in this server's store" in ours.message
+            _outside(call.endpoint)
+            and (_refused(theirs, ours) or (theirs.status, ours.status) == (404, 400))
+            and (call.method == "HEAD" or "are not in this server's store" in ours.message)
         ),
     ),
-    Difference(
+    Row(
+        "uploads to an experiment's own place",
+        "MLflow's upload-artifact does not heed the experiment's artifact_location, where listings look.",
+        lambda call, theirs, ours: (
+            call.endpoint in ("GET artifacts/list", "GET /get-artifact", "HEAD /get-artifact")
+            and ours.status == 200
+            and (
+                (theirs.status == 404 and (call.method == "HEAD" or "'own/" in theirs.message))
+                or (
+                    theirs.status == 200
+                    and theirs.body.get("root_uri", "").startswith("mlflow-artifacts:/own/")
+                )
+            )
+        ),
+    ),
+    Row(
         "half-read filters",
         "MLflow skips over parts of a filter that it does not understand, which finds what was not "
         "asked for.",
@@ -169,7 +350,7 @@ DIFFERENCES = [
             and call.fields.get("filter") in HALF_READ_FILTERS
         ),
     ),
-    Difference(
+    Row(
         "a taken name",
         "MLflow answers BAD_REQUEST with its database's message when an experiment gets another's name.",
         lambda call, theirs, ours: (
@@ -182,4 +363,4 @@ DIFFERENCES = [
 
 def purpose_of(call, theirs, ours):
     """The name of the purposeful difference that explains these answers, None when there is none."""
-    return next((item.name for item in DIFFERENCES if item.applies(call, theirs, ours)), None)
+    return next((item.name for item in ROWS if item.applies(call, theirs, ours)), None)

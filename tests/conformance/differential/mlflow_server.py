@@ -2,9 +2,7 @@
 
 import contextlib
 import http.client
-import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -15,16 +13,22 @@ from pathlib import Path
 
 from tests.support.server import clean_environment
 
-START_TIMEOUT_S = 90.0
+START_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 20.0
+# In memory where there is such a directory: its SQLite waits for the disk at every commit.
+HOME_PARENT = "/dev/shm" if Path("/dev/shm").is_dir() else None
 
 
 @contextlib.contextmanager
 def running_mlflow() -> Iterator[str]:
-    """The URL of a new server with one worker on SQLite, stopped on leaving."""
-    home = Path(tempfile.mkdtemp(prefix="mlflow-test-"))
+    """The URL of a new server with one worker on SQLite, stopped on leaving.
+
+    It also ends with this process, however that ends: `tests.support.tied` sees to it.
+    """
+    home = Path(tempfile.mkdtemp(prefix="mlflow-test-", dir=HOME_PARENT))
     port = _free_port()
     command = [
+        sys.executable, "-m", "tests.support.tied",
         str(Path(sys.executable).with_name("mlflow")), "server", "--host", "127.0.0.1", "--port", str(port),
         "--workers", "1", "--backend-store-uri", f"sqlite:///{home / 'mlflow.db'}",
         "--artifacts-destination", str(home / "artifacts"),
@@ -33,20 +37,22 @@ def running_mlflow() -> Iterator[str]:
         "MLFLOW_DISABLE_TELEMETRY": "true",
         # Its job runner is no part of tracking, and costs a process for each kind of job.
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "PYTHONPATH": str(Path(__file__).parents[3]),
     }
     try:
         with (
             (home / "output").open("wb") as output,
-            # In a session of its own, so that its workers can be stopped with it.
             subprocess.Popen(
-                command, cwd=home, stdout=output, stderr=output, env=environment, start_new_session=True
+                command, cwd=home, stdin=subprocess.PIPE, stdout=output, stderr=output, env=environment
             ) as process,
         ):
             try:
                 _wait_until_ready(process, port, home / "output")
                 yield f"http://127.0.0.1:{port}"
             finally:
-                _stop(process)
+                assert process.stdin is not None
+                process.stdin.close()
+                process.wait(STOP_TIMEOUT_S)
     finally:
         shutil.rmtree(home, ignore_errors=True)
 
@@ -74,12 +80,3 @@ def _answers(port: int) -> bool:
         return False
     finally:
         connection.close()
-
-
-def _stop(process: "subprocess.Popen[bytes]") -> None:
-    with contextlib.suppress(ProcessLookupError):
-        process.send_signal(signal.SIGINT)
-    try:
-        process.wait(STOP_TIMEOUT_S)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)

@@ -6,47 +6,86 @@ names back into what comes back, so that the answers can be compared as they are
 
 import math
 import re
+from collections import Counter
 from typing import Any, Final
+from urllib.parse import quote
 
 THEIRS, OURS = 0, 1
-_NAME: Final = re.compile(r"<(experiment|run|model|page) (\d+)>")
+# Stands at the front of every experiment's name, so that a round played again can have new ones.
+SALT: Final = "<@>"
+SALT_CHARS: Final = 5
+_NAME: Final = re.compile(r"<(?:experiment|run|model|page) \d+>")
 _HEX_ID: Final = re.compile(r"(?:m-)?[0-9a-f]{32}")
 _ROOT: Final = re.compile(r"^mlflow-artifacts:/(\d+)")
-_RANDOM_RUN_NAME: Final = re.compile(r"[a-z]+-[a-z]+-\d{1,3}")
+_RANDOM_RUN_NAME: Final = re.compile(r"[a-z]+-[a-z]+-\d{1,4}")
+# An experiment's id in an error message.
+_TOLD_ID: Final = re.compile(
+    r"(?:(?<=Experiment with id=)|(?<=experiment with id )|(?<=experiment ))\d+\b|(?<=')\d+(?=/)"
+)
+# Python tells sets in any order.
+_TOLD_SET: Final = re.compile(r"\{('[^{}]*')\}")
 # Made by the server's clock: there or not is all that can agree.
 _CLOCK: Final = frozenset(
-    {"creation_time", "last_update_time", "creation_timestamp_ms", "last_updated_timestamp_ms"}
-)
+    {
+        "creation_time", "last_update_time", "creation_timestamp_ms", "last_updated_timestamp_ms",
+        "creationTime", "lastUpdateTime",
+    }
+)  # fmt: skip
+_EXPERIMENT_FIELDS: Final = frozenset({"experiment_id", "experimentId", "root_experiment"})
 # Lists in which MLflow keeps no order.
-_BAGS: Final = frozenset({"params", "tags", "dataset_inputs", "model_inputs", "model_outputs", "files"})
+_BAGS: Final = frozenset(
+    {
+        "params", "tags", "dataset_inputs", "model_inputs", "model_outputs", "files", "dataset_summaries",
+        "datasetInputs", "modelInputs", "modelOutputs",
+    }
+)  # fmt: skip
 GREATEST: Final = 1.7976931348623157e308
 
 
-class Names:
-    """What was made, in order of making: a pair of ids each, MLflow's and ours."""
+def quoted(text, safe="/"):
+    """Text as a URL has it; names stay as they are, for what they stand for is put in later."""
+    kept = [quote(part, safe=safe) for part in _NAME.split(text)]
+    return "".join(part + name for part, name in zip(kept, [*_NAME.findall(text), ""], strict=True))
 
-    def __init__(self):
-        self.made = {"experiment": [("0", "0")], "run": [], "model": [], "page": []}
+
+class UnknownNameError(Exception):
+    """A call is written with a name that nothing was made under."""
+
+
+class Names:
+    """What was made, in order of making: a pair of ids each, MLflow's and ours. `salt` stands for SALT."""
+
+    def __init__(self, salt="zq---"):
+        assert len(salt) == SALT_CHARS
+        self.salt = salt
+        self._ids = {"<experiment 0>": ("0", "0")}
+        self._counts = Counter({"experiment": 1})
         self._known = [{}, {}]
         self._experiments = [{"0": "<experiment 0>"}, {"0": "<experiment 0>"}]
 
-    def add(self, kind, pair):
-        """The name of a new pair of ids."""
-        name = f"<{kind} {len(self.made[kind])}>"
-        self.made[kind].append(tuple(pair))
+    def add(self, kind, ids, name=""):
+        """The name of a new pair of ids: the next of its kind, unless one is given."""
+        name = name or f"<{kind} {self._counts[kind]}>"
+        self._counts[kind] += 1
+        self._ids[name] = tuple(ids)
         known = self._experiments if kind == "experiment" else self._known
-        for side, own_id in enumerate(pair):
+        for side, own_id in enumerate(ids):
             known[side][own_id] = name
         return name
 
-    def last(self, kind):
-        """The name of what was made last."""
-        return f"<{kind} {len(self.made[kind]) - 1}>"
-
     def bind(self, value: Any, side: int) -> Any:
-        """The value with this side's ids in place of names, wherever they stand in it."""
+        """The value with this side's ids in place of names, wherever they stand in it.
+
+        Raises: UnknownNameError.
+        """
         if isinstance(value, str):
-            return _NAME.sub(lambda found: self.made[found[1]][int(found[2])][side], value)
+            if "<" not in value:
+                return value
+            try:
+                bound = _NAME.sub(lambda found: self._ids[found[0]][side], value)
+            except KeyError as missing:
+                raise UnknownNameError(missing) from None
+            return bound.replace(SALT, self.salt)
         if isinstance(value, list):
             return [self.bind(item, side) for item in value]
         if isinstance(value, dict):
@@ -56,18 +95,18 @@ class Names:
     def mask(self, value: Any, side: int, field: str = "", around: str = "") -> Any:
         """The value with names in place of ids, and without what need not agree."""
         if isinstance(value, dict):
-            shown = {key: self.mask(item, side, key, field) for key, item in value.items()}
-            return {"key": shown.pop("key"), **shown} if "key" in shown else shown
+            # In one order, for lists are sorted by the text of their items.
+            return {key: self.mask(value[key], side, key, field) for key in sorted(value)}
         if isinstance(value, list):
+            if field == "errors":
+                return [self.mask_message(error, side) for error in value]
             items = [self.mask(item, side, field, around) for item in value]
-            if field == "metrics" and around == "data" and items and "model_id" in items[0]:
-                items = _latest(items)
             is_bag = field in _BAGS or (field == "metrics" and around == "data")
             return sorted(items, key=repr) if is_bag else items
         if field in _CLOCK:
             return "<time>" if value else "<no time>"
-        if field == "next_page_token":
-            return "<token>"
+        if field in ("next_page_token", "nextPageToken"):
+            return "<token>" if value else value
         if isinstance(value, float):
             # SQLite has no -0.0 either, and lists that are sorted by their text must not tell.
             if math.isnan(value):
@@ -75,23 +114,22 @@ class Names:
             return math.copysign(GREATEST, value) if math.isinf(value) else value + 0.0
         return self._masked_text(value, side, field) if isinstance(value, str) else value
 
+    def mask_message(self, text: str, side: int) -> str:
+        """An error's message with names in place of ids, and with every set in one order."""
+        own = self._experiments[side]
+        text = _TOLD_ID.sub(lambda told: own.get(told[0], told[0]), text)
+        text = _TOLD_SET.sub(lambda told: f"{{{', '.join(sorted(told[1].split(', ')))}}}", text)
+        return self._masked_text(text, side, "")
+
     def _masked_text(self, text, side, field):
-        if field in ("experiment_id", "root_experiment"):
+        if field in _EXPERIMENT_FIELDS:
             return self._experiments[side].get(text, text)
         if field == "value" and text in ("Infinity", "-Infinity"):
             return math.copysign(GREATEST, float(text))
-        if field in ("run_name", "value") and _RANDOM_RUN_NAME.fullmatch(text):
+        if field in ("run_name", "runName", "value") and _RANDOM_RUN_NAME.fullmatch(text):
             return "<random name>"
         text = _ROOT.sub(
             lambda root: "mlflow-artifacts:/" + self._experiments[side].get(root[1], root[1]), text
         )
-        return _HEX_ID.sub(lambda found: self._known[side].get(found[0], found[0]), text)
-
-
-def _latest(metrics):
-    """Of a logged model's points the last of each run and dataset: tracklog shows these, MLflow shows all."""
-    last = {}
-    for metric in metrics:
-        of = tuple(metric.get(name) for name in ("key", "run_id", "dataset_name", "dataset_digest"))
-        last[of] = max(last.get(of, metric), metric, key=lambda point: (point["step"], point["timestamp"]))
-    return list(last.values())
+        text = _HEX_ID.sub(lambda found: self._known[side].get(found[0], found[0]), text)
+        return text.replace(self.salt, SALT)

@@ -1,5 +1,6 @@
 """Calls on experiments."""
 
+from tests.conformance.differential.names import SALT, SALT_CHARS
 from tests.conformance.differential.searching import BAD_FILTERS, BAD_ORDERS, comparison, order_entry
 from tests.conformance.differential.values import (
     BAD_KEYS,
@@ -15,33 +16,34 @@ from tests.conformance.differential.values import (
 
 LOCATIONS = [
     "", "file:///nowhere/a", "s3://bucket/path", "s3://bucket/p?x=1", "s3://bucket/p#f", "runs:/a/b",
-    "x" * 2049, "/nowhere/a",
+    "x" * 2049, "s3://" + "x" * 2043, "/nowhere/a",
     "s3://b/p?q=../x", "mlflow-artifacts:/own", "dbfs:/x", 5,
 ]  # fmt: skip
 BAD_TAGS = ["x", 5, {}, [5], [{}], [{"key": ""}], [{"value": "x"}], [{"key": "#"}], [{"key": 5}]]
 BAD_NAMES = ["", "x" * 501, 5, None, [], {}, True]
+EXPERIMENT_NAME_CHARS_MAX = 500
 
 
 def create(world):
     """experiments/create: new, taken, refused and longest names."""
     number = world.number()
+    longest = f"{SALT}{'x' * (EXPERIMENT_NAME_CHARS_MAX - SALT_CHARS - len(str(number)))}{number}"
     name = world.pick(
-        *[f"e{number}"] * 6,
-        f"E{number} é",
-        f"{'x' * (500 - len(str(number)))}{number}",
-        f"שלום 💥 {number}",
-        "Default",
-        " ",
+        *[f"{SALT}e{number}"] * 6, f"{SALT}E{number} é", longest, f"{SALT}שלום 💥 {number}", "Default", " "
     )
-    if world.chance(0.15):
-        name = world.deal("bad experiment name", BAD_NAMES)
+    if world.made["experiment"] and world.chance(0.1):
+        name = f"{SALT}scrap"
     fields = {"name": name}
+    # One mistake at a time: which is named first is each server's own affair.
+    bad = world.chance(0.15)
+    if bad:
+        fields["name"] = world.deal("bad experiment name", BAD_NAMES)
     if world.chance(0.4):
         fields["tags"] = [
             {"key": world.deal("key", KEYS), "value": world.deal("text", TEXTS)}
             for _ in range(world.pick(1, 2, 3))
         ]
-    if world.chance(0.1):
+    if not bad and world.chance(0.25):
         fields["artifact_location"] = world.deal("location", LOCATIONS)
     if world.chance(0.05):
         fields["tags"] = world.deal("bad tags", BAD_TAGS)
@@ -55,9 +57,18 @@ def get(world):
 
 def get_by_name(world):
     """experiments/get-by-name."""
-    number = world.random.randrange(1, world.number() + 1)
+    latest = world.number()
+    number = world.random.randrange(max(1, latest - 20), latest + 1)
     name = world.pick(
-        f"e{number}", f"e{number}", "Default", "default", "", f"E{number} é", f"שלום 💥 {number}", "nope"
+        f"{SALT}e{number}",
+        f"{SALT}scrap",
+        f"{SALT}SCRAP",
+        "Default",
+        "default",
+        "",
+        f"{SALT}E{number} é",
+        f"{SALT}שלום 💥 {number}",
+        "nope",
     )
     world.send("GET experiments/get-by-name", {"experiment_name": name})
 
@@ -65,13 +76,14 @@ def get_by_name(world):
 def update(world):
     """experiments/update."""
     name = world.pick(
-        f"e{world.number()}",
-        f"e{world.number()}",
+        f"{SALT}e{world.number()}",
+        f"{SALT}e{world.number()}",
         "Default",
+        f"{SALT}scrap",
         "x" * 501,
         "",
         " ",
-        f"renamed {world.number()}",
+        f"{SALT}renamed {world.number()}",
         5,
         None,
     )
@@ -121,14 +133,18 @@ def delete_tag(world):
 
 def search(world):
     """experiments/search, by both methods, to the last page."""
-    fields, covers = {"max_results": world.pick(20, 50, 1000)}, set()
+    fields, covers = {"max_results": world.pick(3, 5, 1000)}, set()
+    # Mostly of this round only: the servers keep those of all rounds.
+    parts = [f"name LIKE '{SALT}%'"] if world.chance(0.9) else []
+    if not parts:
+        fields["max_results"] = 1000
     if world.chance(0.7):
-        parts = [
-            comparison(world.random, world.decks, "experiments", world.known)
-            for _ in range(world.pick(1, 1, 2))
-        ]
-        fields["filter"] = world.pick(" AND ", " and ").join(text for text, _ in parts)
-        covers |= {covered for _, covered in parts}
+        for _ in range(world.pick(1, 1, 2)):
+            text, covered = comparison(world.random, world.decks, "experiments", world.known)
+            parts.insert(world.pick(0, len(parts)), text)
+            covers.add(covered)
+    if parts:
+        fields["filter"] = world.pick(" AND ", " and ").join(parts)
     if world.chance(0.5):
         identifier, ascends, covered = order_entry(world.random, world.decks, "experiments")
         fields["order_by"] = [f"{identifier} {'ASC' if ascends else 'DESC'}"]
@@ -150,7 +166,7 @@ def search_badly(world):
         case "max_results":
             fields["max_results"] = world.deal("bad experiments size", [*BAD_SIZES, *SIZES])
         case "page_token":
-            fields["page_token"] = world.pick("zzz", "%%%", "e30=", "", 5)
+            fields["page_token"] = world.pick("zzz", "%%%", "e30=", "", 5, world.other_page())
         case "view_type":
             fields["view_type"] = world.pick("NOPE", 2, "2", 7, [])
         case "absent":

@@ -17,8 +17,10 @@ def log_inputs(world):
         "schema": "{}",
         "profile": "p",
     }
+    if world.chance(0.1):
+        dataset |= world.pick({"name": "x" * 500}, {"digest": "x" * 36}, {"source": "x" * 65_535})
     run = world.some("run")
-    if world.chance(0.15):
+    if world.chance(0.25):
         run = world.scrap["run"]
     spoil(
         world,
@@ -32,13 +34,15 @@ def log_inputs(world):
         float(run == world.scrap["run"]),
     )
     tags = [{"key": "mlflow.data.context", "value": world.pick(*v.CONTEXTS)}] * world.pick(0, 1, 1)
-    if tags and world.chance(0.1):
+    if tags and world.chance(0.2):
         run = world.scrap["run"]
         tags = [
             world.deal(
                 "bad input tag",
                 [
+                    {"key": "k" * 255, "value": "v"},
                     {"key": "k" * 256, "value": "v"},
+                    {"key": "k", "value": "v" * 500},
                     {"key": "k", "value": "v" * 501},
                     {"key": "k"},
                     {"value": "v"},
@@ -65,7 +69,7 @@ def outputs(world):
 
 def log_model(world):
     """runs/log-model: MLflow 2's record of a model in a tag."""
-    spoiled = world.chance(0.2)
+    spoiled = world.chance(0.4)
     run = world.scrap["run"] if spoiled else world.some("run")
     model = {
         "run_id": run,

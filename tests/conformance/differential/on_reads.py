@@ -30,10 +30,10 @@ def get(world):
 
 def search(world):
     """runs/search, to the last page."""
-    experiments = world.random.sample(
-        world.made["experiment"], world.random.randint(1, len(world.made["experiment"]))
-    )
-    fields, covers, unordered = {"experiment_ids": experiments}, set(), False
+    made = world.made["experiment"]
+    count = 1 if world.chance(0.4) else world.random.randint(1, len(made))
+    fields = {"experiment_ids": world.random.sample(made, count)}
+    covers, unordered = set(), False
     if world.chance(0.8):
         parts = [
             comparison(world.random, world.decks, "runs", world.known)
@@ -65,6 +65,15 @@ def _order(world):
     return entries, covers, unordered
 
 
+def search_beyond_ascii(world):
+    """runs/search for a tag in the other case of letters that are not ASCII."""
+    if world.chance(0.3):
+        run = world.known("run")
+        world.send("POST runs/set-tag", {"run_id": run, "key": "loss", "value": "Ünïcode"})
+        fields = {"experiment_ids": [world.homes[run]], "filter": "tags.loss ILIKE 'ünïC%'"}
+        world.send("POST runs/search", {**fields, "run_view_type": "ALL"})
+
+
 def search_badly(world):
     """runs/search with one thing wrong, or odd."""
     fields = {"experiment_ids": world.made["experiment"][:2], "max_results": 5}
@@ -82,13 +91,12 @@ def search_badly(world):
         case "filter":
             fields["filter"] = world.deal("bad runs filter", [*BAD_FILTERS["runs"], 5, [], None])
         case "order_by":
-            fields["order_by"] = world.pick(
-                [world.deal("bad runs order", BAD_ORDERS["runs"])], "metrics.m", [5], {}
-            )
+            bad = [[entry] for entry in BAD_ORDERS["runs"]]
+            fields["order_by"] = world.deal("bad runs order", [*bad, "metrics.m", {}])
         case "max_results":
             fields["max_results"] = world.deal("bad runs size", [*v.BAD_SIZES, *v.SIZES])
         case "page_token":
-            fields["page_token"] = world.pick("zzz", "%%%", "e30=", "", 5, "é")
+            fields["page_token"] = world.pick("zzz", "%%%", "e30=", "", 5, "é", world.other_page())
         case "run_view_type":
             fields["run_view_type"] = world.pick("NOPE", 2, "2", 7, [], "active_only")
         case "experiment_ids":
@@ -112,15 +120,16 @@ def get_history(world):
 
 
 def get_history_bulk(world):
-    """metrics/get-history-bulk, of one run at a time: several are ordered by their ids."""
-    fields = {"run_id": [world.some("run")], "metric_key": _key(world)}
-    if world.chance(0.4):
-        fields["max_results"] = world.pick(1, 2, 25000, 25001, 0, -1, "x")
+    """metrics/get-history-bulk; of several runs only whole, since they are ordered by their ids."""
+    fields = {"run_id": [world.some("run") for _ in range(world.pick(1, 1, 2, 3))], "metric_key": _key(world)}
+    several = len(fields["run_id"]) > 1
+    if world.chance(0.6):
+        fields["max_results"] = world.pick(25000, 25001, -1, *(() if several else (0, 1, 2, "x")))
     if world.chance(0.1):
         fields["run_id"] = world.pick([], ["0" * 32] * 100, ["0" * 32] * 101)
     if world.chance(0.05):
         del fields["metric_key"]
-    world.send("GET metrics/get-history-bulk", fields, base="/ajax-api")
+    world.send("GET metrics/get-history-bulk", fields, base="/ajax-api", unordered=several)
 
 
 def get_history_bulk_interval(world):

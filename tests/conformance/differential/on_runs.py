@@ -4,6 +4,14 @@ from tests.conformance.differential import values as v
 from tests.conformance.differential.on_inputs import log_inputs, outputs
 from tests.conformance.differential.spoil import spoil
 
+RESENT = (
+    "POST runs/log-metric",
+    "POST runs/log-batch",
+    "POST runs/log-inputs",
+    "POST runs/outputs",
+    "POST runs/set-tag",
+)
+
 
 def create(world):
     """runs/create; no two runs start at the same time, since equal ones are ordered by ids."""
@@ -29,7 +37,8 @@ def create(world):
              ("experiment_id", None), ("experiment_id", 5), ("experiment_id", "abc"), ("run_name", {})],
         )  # fmt: skip
         fields |= {"experiment_id": world.scrap["experiment"]} | {field: value}
-        world.send("POST runs/create", fields)
+        if world.send("POST runs/create", fields, makes="run"):
+            world.made["run"].pop()
         return
     if world.chance(0.1) and isinstance(fields["start_time"], int):
         fields["start_time"] = str(fields["start_time"])
@@ -80,28 +89,35 @@ def restore(world):
 def log_metric(world):
     """runs/log-metric."""
     fields = {world.pick("run_id", "run_id", "run_uuid"): world.some("run"), **_metric(world)}
-    spoil(
-        world,
-        fields,
-        {"key": v.BAD_KEYS, "value": v.BAD_NUMBERS, "timestamp": v.BAD_TIMES, "step": v.BAD_STEPS},
-    )
-    if world.chance(0.1) and world.scrap["run"] not in fields.values():
+    spoils = {"key": v.BAD_KEYS, "value": v.BAD_NUMBERS, "timestamp": v.BAD_TIMES, "step": v.BAD_STEPS}
+    if not spoil(world, fields, spoils) and world.chance(0.1):
         fields |= {"model_id": world.known("model"), "timestamp": world.number()}
         # MLflow keeps NaN of a model as 0.
-        fields["value"] = world.deal("model number", v.NUMBERS)
+        fields["value"] = world.deal("model number", [*v.NUMBERS, *v.INFINITIES])
     world.send("POST runs/log-metric", fields)
+
+
+def log_nan(world):
+    """runs/log-metric of NaN as the latest point of a metric that searches often ask for."""
+    key, run = world.pick(*v.COMMON_KEYS), world.known("run")
+    fields = {"key": key, "value": "NaN", "timestamp": world.number(), "step": 9}
+    world.send("POST runs/log-metric", {"run_id": run, **fields})
+
+
+def log_again(world):
+    """A write of this round sent again, as clients do that lost the answer."""
+    sent = [step.call for step in world.pair.steps if step.call.endpoint in RESENT]
+    if sent:
+        call = world.random.choice(sent)
+        world.send(call.endpoint, call.fields)
 
 
 def log_param(world):
     """runs/log-parameter."""
-    fields = {
-        "run_id": world.some("run"),
-        "key": world.deal("key", v.KEYS),
-        "value": world.deal("text", v.TEXTS),
-    }
+    fields = {"run_id": world.some("run"), **_tag(world)}
     if world.chance(0.1):
         fields["value"] = world.deal("long text", v.LONG_TEXTS)
-    spoil(world, fields, {"key": v.BAD_KEYS, "value": [*v.BAD_TEXTS, None]})
+    spoil(world, fields, {"key": v.BAD_KEYS, "value": [*v.BAD_TEXTS, *v.BAD_CHARACTERS, None]})
     world.send("POST runs/log-parameter", fields)
 
 
@@ -112,7 +128,7 @@ def set_tag(world):
         fields["key"], fields["value"] = "mlflow.runName", world.pick(*v.RUN_NAMES, "")
     if world.chance(0.1):
         fields["value"] = world.deal("long text", v.LONG_TEXTS)
-    spoil(world, fields, {"key": v.BAD_KEYS, "value": [*v.BAD_TEXTS, None]})
+    spoil(world, fields, {"key": v.BAD_KEYS, "value": [*v.BAD_TEXTS, *v.BAD_CHARACTERS, None]})
     world.send("POST runs/set-tag", fields)
 
 
@@ -137,14 +153,14 @@ def log_batch(world):
             "metrics",
             {"key": v.BAD_KEYS, "value": v.BAD_NUMBERS, "timestamp": v.BAD_TIMES, "step": v.BAD_STEPS},
         ),
-        ("params", {"key": v.BAD_KEYS, "value": v.BAD_TEXTS}),
-        ("tags", {"key": v.BAD_KEYS, "value": v.BAD_TEXTS}),
+        ("params", {"key": v.BAD_KEYS, "value": [*v.BAD_TEXTS, *v.BAD_CHARACTERS]}),
+        ("tags", {"key": v.BAD_KEYS, "value": [*v.BAD_TEXTS, *v.BAD_CHARACTERS]}),
     ):
         if fields[kind] and world.chance(0.05):
             spoil(world, world.pick(*fields[kind]), spoils, 1)
-            fields["run_id"] = world.scrap["run"]
+            fields["run_id"] = world.new_scrap_run()
         if world.chance(0.02):
-            fields["run_id"] = world.scrap["run"]
+            fields["run_id"] = world.new_scrap_run()
             fields[kind] = world.deal("bad list", ["x", 5, {}, [5], ["x"], [None], [[]], None])
     world.send("POST runs/log-batch", fields)
 
@@ -184,16 +200,22 @@ class _Only:
 
 
 def _metric(world):
-    number = (
-        world.deal("odd number", v.ODD_NUMBERS) if world.chance(0.15) else world.deal("number", v.NUMBERS)
-    )
+    number = world.deal("odd number", v.ODD_NUMBERS) if world.chance(0.2) else world.deal("number", v.NUMBERS)
     fields = {
-        "key": world.deal("metric key", v.KEYS),
+        "key": world.pick(*v.COMMON_KEYS) if world.chance(0.4) else world.deal("metric key", v.KEYS),
         "value": number,
-        "timestamp": world.deal("time", v.TIMES),
+        "timestamp": _mostly(world, "time", v.TIMES, v.EXTREME_TIMES),
     }
-    return fields | ({"step": world.deal("step", v.STEPS)} if world.chance(0.8) else {})
+    return fields | ({"step": _mostly(world, "step", v.STEPS, v.EXTREME_STEPS)} if world.chance(0.8) else {})
+
+
+def _mostly(world, name, ordinary, extreme):
+    return world.deal(f"extreme {name}", extreme) if world.chance(0.04) else world.deal(name, ordinary)
 
 
 def _tag(world):
-    return {"key": world.deal("key", v.KEYS), "value": world.deal("text", v.TEXTS)}
+    common = world.chance(0.5)
+    return {
+        "key": world.pick(*v.COMMON_KEYS) if common else world.deal("key", v.KEYS),
+        "value": world.pick(*v.COMMON_TEXTS) if common else world.deal("text", v.TEXTS),
+    }

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.conformance.differential.call import Call
+from tests.conformance.differential.names import SALT
 
 REFUSED = (400, "INVALID_PARAMETER_VALUE")
 NUL = "PostgreSQL's text has no U+0000; a client that sends it has read a buffer to its end."
@@ -29,6 +30,16 @@ class OneSided:
     def call(self):
         """The call to make."""
         return Call(self.endpoint, self.fields)
+
+    @staticmethod
+    def beginnings():
+        """The calls that make what cases are about, each with names of what those before it made."""
+        run = {"experiment_id": "<experiment>", "start_time": 1}
+        return [
+            Call("POST experiments/create", {"name": f"{SALT}one-sided"}, makes="experiment"),
+            Call("POST runs/create", run, makes="run"),
+            Call("POST logged-models", {"experiment_id": "<experiment>", "name": "m"}, makes="model"),
+        ]
 
 
 _RUN = {"run_id": "<run>"}
@@ -84,14 +95,14 @@ CASES = [
 ]  # fmt: skip
 
 
-def named(value, experiment, run):
-    """The fields of a case with the names of one experiment and one run in them."""
+def named(value, experiment="", run="", model=""):
+    """The fields of a case with the names of one experiment, run and model in them."""
     if isinstance(value, str):
-        return value.replace("<experiment>", experiment).replace("<run>", run)
+        for kind, name in (("<experiment>", experiment), ("<run>", run), ("<model>", model)):
+            value = value.replace(kind, name)
+        return value
     if isinstance(value, list):
-        return [named(item, experiment, run) for item in value]
-    return (
-        {key: named(item, experiment, run) for key, item in value.items()}
-        if isinstance(value, dict)
-        else value
-    )
+        return [named(item, experiment, run, model) for item in value]
+    if isinstance(value, dict):
+        return {key: named(item, experiment, run, model) for key, item in value.items()}
+    return value

@@ -2,7 +2,10 @@
 
 from dataclasses import dataclass
 
+from tests.conformance.differential.names import SALT
 from tests.conformance.differential.values import (
+    COMMON_KEYS,
+    COMMON_PATTERNS,
     CONTEXTS,
     KEYS,
     MODEL_NAMES,
@@ -70,7 +73,12 @@ RUNS = [
     Term("dataset.context", ("dataset.context", "datasets.context"), TEXT + LISTS, (*CONTEXTS, "t%")),
 ]
 EXPERIMENTS = [
-    Term("name", ("name", "attribute.name"), TEXT, ("Default", "default", "e%", "E%", "%1", "%_%")),
+    Term(
+        "name",
+        ("name", "attribute.name"),
+        TEXT,
+        ("Default", "default", f"{SALT}e%", f"{SALT}E%", "%1", "%_%", f"{SALT}scrap", f"{SALT}SCRAP"),
+    ),
     Term(
         "experiment_id", ("experiment_id", "attribute.experiment_id"), ("=", "!=", *LISTS), ("<experiment>",)
     ),
@@ -148,7 +156,8 @@ BAD_ORDERS = {
 
 def key_of(random, decks):
     """A key as filters must write it: in back-ticks, unless it is plain."""
-    key = decks.deal("filter key", _KEYED)
+    # Few keys often, so that searches find some of what was logged.
+    key = random.choice(COMMON_KEYS) if random.random() < 0.5 else decks.deal("filter key", _KEYED)
     plain = key.isascii() and key.isalnum()
     return key if plain and random.random() < 0.5 else f"`{key}`"
 
@@ -164,7 +173,7 @@ def comparison(random, decks, search, pick):
     covered = f"{search} filter {term.name} {operator}"
     if operator in NULLS:
         return f"{left} {shown}", covered
-    values = [decks.deal(f"{search} {term.name} values", term.values) for _ in range(random.randint(1, 3))]
+    values = [_value(random, decks, search, term) for _ in range(random.randint(1, 3))]
     values = [
         pick(value[1:-1]) if value in ("<run>", "<experiment>", "<model>") else value for value in values
     ]
@@ -173,6 +182,12 @@ def comparison(random, decks, search, pick):
     is_number = term.operators == NUMERIC
     space = "" if not operator.isalpha() and random.random() < 0.2 else " "
     return f"{left}{space}{shown}{space}{values[0] if is_number else _quoted(values[0])}", covered
+
+
+def _value(random, decks, search, term):
+    if term.values == tuple(PATTERNS) and random.random() < 0.5:
+        return random.choice(COMMON_PATTERNS)
+    return decks.deal(f"{search} {term.name} values", term.values)
 
 
 def order_entry(random, decks, search):

@@ -5,6 +5,7 @@ import random
 
 from tests.conformance.differential.call import BASES, Call
 from tests.conformance.differential.deck import Decks
+from tests.conformance.differential.names import SALT
 from tests.conformance.differential.values import UNKNOWN_EXPERIMENTS, UNKNOWN_MODELS, UNKNOWN_RUNS
 
 UNKNOWN = {"run": UNKNOWN_RUNS, "experiment": UNKNOWN_EXPERIMENTS, "model": UNKNOWN_MODELS}
@@ -13,8 +14,8 @@ UNKNOWN = {"run": UNKNOWN_RUNS, "experiment": UNKNOWN_EXPERIMENTS, "model": UNKN
 class World:
     """A round's experiments, runs and models by name; rounds begin with none, so that searches stay small.
 
-    `scrap`: one of each kind that is written to but never read, by calls which one server may take and the
-    other refuse.
+    `homes`: the experiment of each run and model. `scrap`: one of each kind that is written to, not read,
+    by calls which one server may take and the other refuse.
     """
 
     def __init__(self, pair, seed):
@@ -22,6 +23,7 @@ class World:
         self.random = random.Random(seed)
         self.decks = Decks(self.random)
         self.made = {"experiment": [], "run": [], "model": []}
+        self.homes = {}
         self.scrap = {}
         self.deleted_models = []
         self.files = []
@@ -29,11 +31,12 @@ class World:
 
     def start_round(self):
         """Forget what was made; it stays on the servers. Make what may be spoiled."""
+        self.pair.start_round()
         for names in self.made.values():
             names.clear()
         self.files.clear()
         self.deleted_models.clear()
-        self.send("POST experiments/create", {"name": f"scrap {self.number()}"}, makes="experiment")
+        self.send("POST experiments/create", {"name": f"{SALT}scrap"}, makes="experiment")
         fields = {"experiment_id": self.known("experiment")}
         self.send("POST runs/create", {**fields, "start_time": 1, "run_name": "scrap"}, makes="run")
         self.send("POST logged-models", {**fields, "name": "scrap"}, makes="model")
@@ -72,16 +75,27 @@ class World:
         """Mostly `known`, now and then something that does not exist or is no id at all."""
         return self.deal(f"unknown {kind}", UNKNOWN[kind]) if self.chance(0.04) else self.known(kind)
 
+    def other_page(self):
+        """The name of a page token that some search or history of this round gave; one that none gave."""
+        given = [step.made for step in self.pair.steps if step.made.startswith("<page")]
+        return self.random.choice(given) if given else "zzz"
+
     def send(self, endpoint, fields=None, *, makes="", **more):
         """Make the call on both sides, under either prefix; gives both answers when both succeed."""
-        call = Call(endpoint, fields, makes=makes, **{"base": self.random.choice(BASES), **more})
-        count = len(self.pair.names.made[makes]) if makes else 0
-        answers = self.pair.send(call)
-        if makes and len(self.pair.names.made[makes]) > count:
-            self.made[makes].append(f"<{makes} {count}>")
+        answers = self.pair.send(self._call(endpoint, fields, makes=makes, **more))
+        if makes and self.pair.steps[-1].made:
+            made = self.pair.steps[-1].made
+            self.made[makes].append(made)
+            self.homes[made] = fields.get("experiment_id")
         return answers
 
     def pages(self, endpoint, fields, *, field="page_token", **more):
         """Make the call on both sides and follow its pages to the end."""
-        call = Call(endpoint, fields, base=self.random.choice(BASES), makes="", **more)
-        self.pair.pages(call, field)
+        self.pair.pages(self._call(endpoint, fields, **more), field)
+
+    def _call(self, endpoint, fields, **more):
+        # MLflow has version 3.0 of few endpoints and some under one prefix only; tracklog has all of all.
+        where = {"base": self.random.choice(BASES), "version_3": self.chance(0.2), **more}
+        if where["base"] and self.chance(0.2):
+            where.setdefault("our_base", self.random.choice(BASES))
+        return Call(endpoint, fields, **where)
