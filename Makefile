@@ -1,4 +1,5 @@
 # make run = the server, make test = everything CI checks; no argument = what you run while editing.
+# Faults are tested one after the other: some count on the machine being theirs.
 # The first Python here that is new enough.
 PYTHON ?= $(shell for python in python3 python3.11 python3.12 python3.13 python3.14; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
@@ -30,7 +31,8 @@ test: $(VENV)/.installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest -q -p no:cacheprovider tests --ignore=tests/bench
+	$(BIN)/pytest -q -p no:cacheprovider -n 2 --dist loadfile tests/unit tests/conformance
+	$(BIN)/pytest -q -p no:cacheprovider tests/fault
 
 format: $(VENV)/.installed-test
 	$(BIN)/ruff check --quiet --fix-only .
