@@ -20,6 +20,7 @@ from tests.bench import figures, trainers
 from tests.bench.database import fetch
 from tests.bench.figures import Outcome
 from tests.bench.peers import ServerName
+from tests.bench.processes import processor_s
 from tests.bench.progress import say
 from tests.bench.servers import Server, environment, fresh
 from tests.bench.settings import HISTORY_PAGE, Settings
@@ -69,8 +70,8 @@ def crowd(name: ServerName, settings: Settings) -> Outcome:
             many = spool.train(settings.crowd_trainers, settings.crowd_s)
             elapsed_s = time.perf_counter() - started
         readers_cpu_s = time.process_time() - cpu_before_s
+        sender_cpu_s, server_cpu_s = spool.sender_cpu_s(), processor_s(server.leader_pids)
         _check(server, [*few.trainers, *many.trainers], few.points + many.points)
-        sender_cpu_s = spool.sender_cpu_s()
     outcome.add(figures.CROWD_RATE, many.points / elapsed_s)
     outcome.add(figures.CROWD_FEW_P50, few.quantile_us(0.5))
     outcome.add(figures.CROWD_P50, many.quantile_us(0.5))
@@ -87,7 +88,9 @@ def crowd(name: ServerName, settings: Settings) -> Outcome:
         "elapsed_s": elapsed_s,
         "trainers_cpu_share": many.cpu_s / elapsed_s,
         "readers_cpu_share": readers_cpu_s / elapsed_s,
+        # Of their whole lives, which are little longer.
         "sender_cpu_share": sender_cpu_s / elapsed_s,
+        "server_cpu_share": server_cpu_s / elapsed_s,
         "histories_ms": readers.histories_ms,
         "searches_ms": readers.searches_ms,
     }
