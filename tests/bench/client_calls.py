@@ -41,12 +41,21 @@ class Loop:
     p99: Figure | None = None
     rate: Figure | None = None
     with_plugin: bool = False
-    returns_at_once: bool = True
+    waits: bool = False
+    queues: bool = False
+
+    def calls(self, settings: Settings) -> int:
+        """How many calls to make, at most."""
+        return settings.client_calls_queued if self.queues else settings.client_calls
+
+    def seconds(self, settings: Settings) -> float:
+        """How long to go on with them."""
+        return settings.client_seconds if self.waits else _SECONDS_MAX
 
 
-_CALLS = Loop("mlflow_metrics", figures.CALL_P50, figures.CALL_P99, returns_at_once=False)
-_ASYNC = Loop("mlflow_async", figures.ASYNC_P50, figures.ASYNC_P99)
-_LOOP = Loop("mlflow_metric", rate=figures.LOOP, returns_at_once=False)
+_CALLS = Loop("mlflow_metrics", figures.CALL_P50, figures.CALL_P99, waits=True)
+_ASYNC = Loop("mlflow_async", figures.ASYNC_P50, figures.ASYNC_P99, queues=True)
+_LOOP = Loop("mlflow_metric", rate=figures.LOOP, waits=True)
 _PLUGIN_CALLS = Loop("mlflow_metrics", figures.PLUGIN_P50, figures.PLUGIN_P99, with_plugin=True)
 _PLUGIN_LOOP = Loop("mlflow_metric", rate=figures.PLUGIN_LOOP, with_plugin=True)
 _TRACKLOG = Loop("tracklog", figures.LOG_P50, figures.LOG_P99)
@@ -69,8 +78,9 @@ def client_calls(name: Contestant, settings: Settings) -> Outcome:
         return outcome
     with fresh(name, settings.base_dir) as server:
         for loop in LOOPS[name]:
+            say(f"{name}: a loop of {loop.library}{', with the plugin' if loop.with_plugin else ''}")
             if loop.with_plugin and not plugin_is_installed():
-                say(f"{name}: the plugin is not installed beside {sys.executable}, so it is not measured")
+                say(f"the plugin is not installed beside {sys.executable}, so it is not measured")
                 continue
             _repeat(loop, Path(sys.executable), server.port, settings, outcome)
     return outcome
@@ -109,17 +119,9 @@ def _repeat(loop: Loop, python: Path, port: int | None, settings: Settings, outc
 def _run(loop: Loop, python: Path, port: int | None, settings: Settings) -> _Told:
     with tempfile.TemporaryDirectory(prefix="tracklog-bench-", dir=settings.base_dir) as directory:
         url = f"http://127.0.0.1:{port}" if port is not None else ""
-        seconds = _SECONDS_MAX if loop.returns_at_once else settings.client_seconds
+        bounds = [str(loop.calls(settings)), str(loop.seconds(settings))]
         done = subprocess.run(
-            [
-                python,
-                log_calls.__file__,
-                loop.library,
-                url,
-                directory,
-                str(settings.client_calls),
-                str(seconds),
-            ],
+            [python, log_calls.__file__, loop.library, url, directory, *bounds],
             env=_environment(loop, Path(directory)),
             capture_output=True,
             timeout=_TIMEOUT_S,

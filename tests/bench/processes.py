@@ -11,7 +11,7 @@ from typing import Self
 import psutil
 
 MIB = 2**20
-QUIET_TIMEOUT_S = 60.0
+QUIET_TIMEOUT_S = 180.0
 _QUIET_PERIOD_S = 0.5
 _QUIET_PERIODS = 3
 _QUIET_SHARE = 0.15  # of one core

@@ -53,6 +53,7 @@ def _search(
     *,
     to_the_last_page: bool,
 ) -> None:
+    say(f"searching {count:,} runs")
     time.sleep(_QUIET_S)
     newest = {"experiment_ids": [experiment_id], "run_view_type": "ACTIVE_ONLY", "max_results": 1000}
     filtered = {**newest, "filter": FILTER, "order_by": ["metrics.acc DESC"], "max_results": 100}

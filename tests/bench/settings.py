@@ -25,7 +25,8 @@ class Settings:
     disk_points: int = 5_000_000
     disk_points_peers: int = 200_000
     disk_settle_s: float = 90.0  # the longest wait for compaction
-    client_calls: int = 50_000  # of those that return at once
+    client_calls: int = 50_000  # of those that write to a file and return
+    client_calls_queued: int = 2_000  # of those that leave it to a thread to send
     client_seconds: float = 5.0  # of those that wait for an answer
     endurance_points: int = 50_000_000
     crowd_trainers: int = 200
@@ -49,6 +50,7 @@ def quick(base_dir: Path) -> Settings:
         disk_points_peers=20_000,
         disk_settle_s=20.0,
         client_calls=1_000,
+        client_calls_queued=200,
         client_seconds=1.0,
         endurance_points=2_000_000,
         crowd_trainers=20,
