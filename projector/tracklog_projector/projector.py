@@ -23,6 +23,8 @@ log = structlog.get_logger()
 
 IDLE_POLL_S: Final = 1.0
 QUIET_S: Final = 1.0
+# While folds take long, what a run has logged since waits for its turn: it is not quiet yet.
+QUIET_TURNS: Final = 4
 COMPACT_QUIET_S: Final = 5.0
 COMPACT_RUNS_AT_ONCE: Final = 50
 # Autovacuum alone comes too late for tables that are rewritten as they are filled.
@@ -129,6 +131,7 @@ class Projector:
         self._metrics_wanted = 0
         self._packed_at: float | None = None
         self._packed_rows = 0
+        self._turn_s = 0.0
 
     async def fold_forever(self) -> None:
         """Fold whenever there is something to fold."""
@@ -148,6 +151,7 @@ class Projector:
             elif new_position != position:
                 new_position = await self._read_checkpoint()
             draining = await self._drain_metrics(new_position)
+            self._turn_s = time.monotonic() - started
             if fold is not None and not fold.full and not draining:
                 await _wait(self._hurried, PAUSE_S)
             elif fold is None and new_position == position and not draining:
@@ -213,7 +217,7 @@ class Projector:
             await asyncio.sleep(0.05 if worked else 0.5)
 
     async def _document_quiet_runs(self) -> bool:
-        quiet = _take_quiet(self._undocumented, QUIET_S, documents.RUNS_AT_ONCE)
+        quiet = _take_quiet(self._undocumented, QUIET_S + QUIET_TURNS * self._turn_s, documents.RUNS_AT_ONCE)
         if quiet:
             async with views_turn(self._chores):
                 await documents.write(self._chores, quiet)
