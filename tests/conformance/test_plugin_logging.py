@@ -3,7 +3,9 @@
 import contextlib
 import math
 import os
+import sys
 import threading
+import types
 
 import mlflow
 import pytest
@@ -225,3 +227,28 @@ def test_known_runs_are_not_remembered_for_ever(client, experiment, monkeypatch)
         client.log_metric(ids[0], "m", 2, step=1)
     assert seen == ["LogMetric"]
     assert len(history(MlflowClient(), ids[0], "m")) == 2
+
+
+class Searches:
+    """A finder of modules that finds none, and remembers what was searched for."""
+
+    def __init__(self):
+        self.names = []
+
+    def find_spec(self, name, path=None, target=None):
+        self.names.append(name)
+
+
+def test_a_fluent_call_does_not_search_for_spark(experiment, monkeypatch):
+    searches = Searches()
+    monkeypatch.setattr(sys, "meta_path", [searches, *sys.meta_path])
+    with mlflow.start_run():
+        searches.names.clear()
+        mlflow.log_metric("m", 1)
+        assert "pyspark" not in searches.names
+        # Where Spark has been imported MLflow asks it, as ever.
+        spark = types.ModuleType("pyspark")
+        spark.__path__ = []
+        monkeypatch.setitem(sys.modules, "pyspark", spark)
+        mlflow.log_metric("m", 2)
+        assert "pyspark.sql" in searches.names

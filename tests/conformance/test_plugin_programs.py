@@ -147,16 +147,27 @@ def test_what_was_logged_before_a_kill_arrives(tracking_server, api, new_name, s
 
 @pytest.mark.usefixtures("installed")
 def test_what_is_logged_last_is_refused_aloud(tracking_server, api, new_name, tmp_path):
-    program = BEGIN + ("wait_for(sys.argv[2])\nmlflow.log_metric('m', 1)\nmlflow.log_param('p', 'ours')\n")
+    program = BEGIN + (
+        "client = mlflow.MlflowClient()\n"
+        "other = client.create_run(active.info.experiment_id).info.run_id\n"
+        "print(other, flush=True)\n"
+        "wait_for(sys.argv[2])\n"
+        "mlflow.log_metric('m', 1)\n"
+        "for run_id in (active.info.run_id, other):\n"
+        "    client.log_param(run_id, 'p', 'ours')\n"
+    )
     go = tmp_path / "go"
     with start_program(program, new_name(), str(go), MLFLOW_TRACKING_URI=tracking_server.url) as process:
         assert process.stdout is not None
-        run_id = process.stdout.readline().strip()
-        api.post("runs/log-parameter", {"run_id": run_id, "key": "p", "value": "theirs"})
+        ended, left_open = (process.stdout.readline().strip() for _ in range(2))
+        for run_id in (ended, left_open):
+            api.post("runs/log-parameter", {"run_id": run_id, "key": "p", "value": "theirs"})
         go.touch()
         _, told = process.communicate(timeout=60)
-    assert told.count("the server refused param 'p' of run") == 1
-    assert (status(api, run_id), values(api, run_id, "m")) == ("FINISHED", [1])
+    for run_id in (ended, left_open):
+        assert told.count(f"the server refused param 'p' of run {run_id}") == 1
+    assert (status(api, ended), values(api, ended, "m")) == ("FINISHED", [1])
+    assert status(api, left_open) == "RUNNING"
 
 
 @pytest.mark.usefixtures("installed")
@@ -172,10 +183,10 @@ def test_a_program_goes_on_while_the_server_is_away(new_name, spool, tmp_path):
         "    mlflow.log_metric('m', step, step=step)\n"
         "mlflow.log_params({'p': 1})\n"
         "mlflow.set_tag('t', 'u')\n"
-        "print(time.monotonic() - started, flush=True)\n"
+        "print('took', time.monotonic() - started, flush=True)\n"
         "started = time.monotonic()\n"
         "mlflow.end_run()\n"
-        "print(time.monotonic() - started, flush=True)\n"
+        "print('took', time.monotonic() - started, flush=True)\n"
     )
     with scratch_dir() as scratch:
         with running_server(scratch / "data") as server:
@@ -186,6 +197,8 @@ def test_a_program_goes_on_while_the_server_is_away(new_name, spool, tmp_path):
                 str(tmp_path / "go"),
                 MLFLOW_TRACKING_URI=server.url,
                 TRACKLOG_EXIT_TIMEOUT_S="4",
+                # A run's address is printed at its end, which must not need the server.
+                MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT="false",
             )
             assert process.stdout is not None
             run_id = process.stdout.readline().strip()
@@ -193,7 +206,8 @@ def test_a_program_goes_on_while_the_server_is_away(new_name, spool, tmp_path):
         (tmp_path / "go").touch()
         out, told = process.communicate(timeout=60)
         assert process.returncode == 0, told
-        logging_s, ending_s = map(float, out.split())
+        logging_s, ending_s = (float(line.split()[1]) for line in out.splitlines() if "took" in line)
+        assert f"/runs/{run_id}" in out
         assert logging_s < 5
         assert ending_s < 8
         assert told.count("has not arrived yet") == 1

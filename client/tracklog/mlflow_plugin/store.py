@@ -4,6 +4,7 @@ import contextlib
 import inspect
 import json
 import logging
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
@@ -48,6 +49,8 @@ _OVERRIDDEN: Final = (
 )
 # Requests about runs that do not name them; all others that are about a run name it.
 _ABOUT_ALL_RUNS: Final = frozenset({"SearchRuns", "SearchLoggedModels", "DeleteExperiment"})
+# Whether a body may name runs or experiments: most are never decoded, and traces can be large.
+_NAMES_RUNS: Final = re.compile(r'"(?:run|experiment)_(?:uu)?ids?"')
 # The name of MLflow's function that reads a run only to print its address.
 _PRINTS_ADDRESS: Final = "_log_url"
 
@@ -303,9 +306,11 @@ def _is_id(run_id: str) -> bool:
 
 def _deliver_before(lane: Lane, api: Any, json_body: Any) -> None:
     """Deliver what waits of the runs that a request is about. Raises: Rejected, for what was refused."""
-    if lane.is_settled or not isinstance(json_body, str):
+    if lane.is_settled or not isinstance(json_body, str) or not _NAMES_RUNS.search(json_body):
         return
     fields = json.loads(json_body)
+    if not isinstance(fields, dict):
+        return
     run_ids = _runs_named(fields)
     if api.__name__ in _ABOUT_ALL_RUNS:
         run_ids = lane.runs_in([*fields.get("experiment_ids", ()), fields.get("experiment_id")])
