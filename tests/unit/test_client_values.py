@@ -32,6 +32,11 @@ class Tensor:
         return 2.5
 
 
+def kind(value):
+    """A name for a case that is the same in every process."""
+    return type(value).__name__
+
+
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
@@ -45,7 +50,7 @@ class Tensor:
         (Tensor(), 2.5),
         (math.inf, math.inf),
     ],
-    ids=repr,
+    ids=kind,
 )
 def test_numbers_of_every_kind_are_taken(value, expected):
     assert number(value) == expected
@@ -58,7 +63,7 @@ def test_nan_is_a_number():
 
 
 @pytest.mark.parametrize(
-    "value", ["1.5", b"1", None, 1j, [1.0], {}, 10**400, np.array([1.0, 2.0]), object()], ids=repr
+    "value", ["1.5", b"1", None, 1j, [1.0], {}, 10**400, np.array([1.0, 2.0]), object()], ids=kind
 )
 def test_what_is_no_number_is_refused(value):
     with pytest.raises(BadInput, match="must be"):
@@ -135,7 +140,7 @@ def test_columns_of_every_kind_are_taken(column):
 @pytest.mark.parametrize(
     "column",
     ["123", b"123", {"a": 1}, [1, "2"], [None], 5, np.zeros((2, 2)), np.array(["a"]), np.array([1j])],
-    ids=repr,
+    ids=kind,
 )
 def test_what_is_no_column_of_numbers_is_refused(column):
     with pytest.raises(BadInput, match="values must"):
