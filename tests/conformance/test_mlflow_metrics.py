@@ -4,6 +4,7 @@ import math
 import random
 import struct
 
+import mlflow
 import pytest
 from mlflow.entities import Metric
 
@@ -177,6 +178,7 @@ def test_a_step_beyond_64_bits_or_between_numbers_is_refused(api, client, run_id
 
 def test_a_bulk_history_tells_a_run_that_is_named_twice_once(api, client, run_id):
     client.log_metric(run_id, "m", 1.5, timestamp=7)
+    mlflow.flush_async_logging()
     path = "/ajax-api/2.0/mlflow/metrics/get-history-bulk"
     points = api.get(path, {"run_id": [run_id, run_id], "metric_key": "m"})["metrics"]
     assert [(point["run_id"], point["value"]) for point in points] == [(run_id, 1.5)]

@@ -313,7 +313,7 @@ def _deliver_before(lane: Lane, api: Any, json_body: Any) -> None:
         return
     run_ids = _runs_named(fields)
     if api.__name__ in _ABOUT_ALL_RUNS:
-        run_ids = lane.runs_in([*fields.get("experiment_ids", ()), fields.get("experiment_id")])
+        run_ids = lane.runs_in([*fields.get("experiment_ids", ()), fields.get("experiment_id", "")])
     if run_ids:
         lane.flush(run_ids)
         lane.raise_refusals(run_ids)
