@@ -57,16 +57,19 @@ class TraceView:
 
     def answer_v2(self) -> dict[str, Any]:
         """MLflow's TraceInfo, of version 2."""
-        return {
+        info: dict[str, Any] = {
             "request_id": self.trace_id,
             "experiment_id": str(self.experiment_id),
             "timestamp_ms": self.request_ms,
             # Version 2 knows no trace without it.
             "execution_time_ms": self.duration_ms or 0,
             "status": "TRACE_STATUS_UNSPECIFIED" if self.state == "STATE_UNSPECIFIED" else self.state,
+        }
+        lists = {
             "request_metadata": key_values(_cut(self.metadata, METADATA_SHOWN_CHARS)),
             "tags": key_values(_cut(self.tags, TAG_SHOWN_CHARS)),
         }
+        return {**info, **{name: items for name, items in lists.items() if items}}
 
 
 def _cut(items: Mapping[str, str], chars: int) -> dict[str, str]:
@@ -75,7 +78,7 @@ def _cut(items: Mapping[str, str], chars: int) -> dict[str, str]:
 
 def assessment_answer(document: Mapping[str, Any]) -> dict[str, Any]:
     """MLflow's Assessment of a stored document, in which times are ms and the expectation is bare."""
-    shown = dict(document)
+    shown = {name: part for name, part in document.items() if name != "metadata" or part}
     for name in ("create_time", "last_update_time"):
         shown[name] = timestamp_text(document[name])
     if "expectation" in document:

@@ -54,8 +54,12 @@ class Api:
         """End the connection; the next call makes a new one."""
         self._connection.close()
 
-    def call(self, method: str, path: str, fields: Any = None) -> Answer:
+    def call(
+        self, method: str, path: str, fields: Any = None, headers: Mapping[str, str] | None = None
+    ) -> Answer:
         """The answer to one request, sent once: fields as JSON body, or as query where the method is GET.
+
+        Bytes for fields are the body itself, which `headers` should tell the type of.
 
         Raises: any of LOST, when there is no answer.
         """
@@ -63,10 +67,10 @@ class Api:
         if method == "GET":
             query = "?" + urlencode(fields, doseq=True) if fields else ""
         elif fields is not None:
-            body = json.dumps(fields).encode()
+            body = fields if isinstance(fields, bytes) else json.dumps(fields).encode()
         try:
-            headers = {"Content-Type": "application/json"}
-            self._connection.request(method, path_of(path) + query, body, headers)
+            sent = {"Content-Type": "application/json", **(headers or {})}
+            self._connection.request(method, path_of(path) + query, body, sent)
             answer = self._connection.getresponse()
             text = answer.read()
         except LOST:

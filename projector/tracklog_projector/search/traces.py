@@ -151,7 +151,9 @@ def _span_matches(conditions: Sequence[TraceCondition], arguments: Arguments) ->
 def _one_span_matches(meets: TraceCondition, arguments: Arguments) -> str:
     key, value = meets.name.key, meets.value
     if not key.startswith(SPAN_ATTRIBUTE):
-        return _text_matches("f.content" if key == CONTENT else f"f.{key}", meets, arguments)
+        matches = _text_matches("f.content" if key == CONTENT else f"f.{key}", meets, arguments)
+        # A span of no type is neither of a type nor of another one.
+        return f"(f.type <> '' and {matches})" if key == "type" else matches
     assert isinstance(value, str)
     attribute = key.removeprefix(SPAN_ATTRIBUTE)
     if meets.comparator != "RLIKE":

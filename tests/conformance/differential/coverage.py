@@ -17,7 +17,6 @@ EXEMPT = {
     r"(GET|HEAD) /health$": "each server tells in its own words that it works; tests/fault/test_startup.py",
     r"GET /graphql$": "MLflow reads a GET's body, which no client sends; tests/conformance/test_graphql.py",
     r"\w+ /tracklog/": "tracklog's own, which MLflow has not; tests/conformance/test_native_ingest.py",
-    r"\w+ .*trace": "not generated yet; tests/conformance/test_mlflow_traces.py, test_trace_input.py",
 }
 # Endpoints that refuse nothing, and those that a server with proxied artifacts on a disk always refuses.
 NEVER_REFUSED = frozenset(

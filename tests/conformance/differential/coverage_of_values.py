@@ -19,7 +19,9 @@ LIMITS = {
     "value": (500, 501, 6000, 6001, 8000, 8001, 20_000, 20_001),
     "digest": (36, 37), "source": (65_535, 65_536),
     "metrics": (1000, 1001), "params": (100, 101), "tags": (100, 101), "run_ids": (100, 101),
-    "experiment_ids": (20, 21), "max_results": (0, 1, 2500, 2501, 25_000, 25_001, 50_000, 50_001),
+    "experiment_ids": (20, 21), "max_results": (0, 1, 2500, 2501, 500, 501, 25_000, 25_001, 50_000, 50_001),
+    "trace_ids": (100, 101), "request_preview": (1000, 1001), "assessment_name": (250, 251),
+    "client_request_id": (50, 51, 255, 256),
     "expiration": (604_800, 604_801),
 }  # fmt: skip
 AT_LIMITS = frozenset(f"{field} of {size}" for field, sizes in LIMITS.items() for size in sizes)

@@ -2,20 +2,9 @@
 
 import json
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
 
-from tests.conformance.differential.call import Call, Outcome
-
-
-@dataclass(frozen=True)
-class Row:
-    """A purposeful difference; it holds for the calls and answers that `applies` accepts."""
-
-    name: str
-    why: str
-    applies: Callable[[Call, Outcome, Outcome], bool]
-
+from tests.conformance.differential import trace_differences
+from tests.conformance.differential.row import Row
 
 _UNREADABLE = re.compile(
     r"Invalid value .* for parameter .*(Hint: Value was of type|It must lie between|Text cannot hold)",
@@ -358,6 +347,7 @@ ROWS = [
             and (theirs.error_code, ours.error_code) == ("BAD_REQUEST", "RESOURCE_ALREADY_EXISTS")
         ),
     ),
+    *trace_differences.ROWS,
 ]
 
 

@@ -131,6 +131,12 @@ MUTATIONS = [
         """    await connection.execute(SQL["set_runs_deleted"], entry.experiment_id, deleted)\n""",
         "",
     ),
+    Mutation(
+        "latest traces first",
+        f"{PROJECTOR}/search/traces.py",
+        '"t.timestamp_ms", "bigint", descending=True',
+        '"t.timestamp_ms", "bigint", descending=False',
+    ),
     Mutation("a param is written once", f"{INGEST}/runs.py", "elif old != value:", "elif old is value:"),
     Mutation(
         "experiments' names are unique",

@@ -4,6 +4,7 @@ Calls are written with names. `Names.bind` puts a side's own ids in before sendi
 names back into what comes back, so that the answers can be compared as they are.
 """
 
+import base64
 import math
 import re
 from collections import Counter
@@ -14,8 +15,11 @@ THEIRS, OURS = 0, 1
 # Stands at the front of every experiment's name, so that a round played again can have new ones.
 SALT: Final = "<@>"
 SALT_CHARS: Final = 5
-_NAME: Final = re.compile(r"<(?:experiment|run|model|page) \d+>")
-_HEX_ID: Final = re.compile(r"(?:m-)?[0-9a-f]{32}")
+# Stands at the front of a trace's number in the id that its client chose; in hex or, in spans, in base64.
+HEX_SALT: Final = "<#>"
+_NAME: Final = re.compile(r"<(?:experiment|run|model|page|trace|assessment) \d+>")
+_PUT_IN_LATER: Final = re.compile(f"{_NAME.pattern}|{SALT}|{HEX_SALT}")
+_HEX_ID: Final = re.compile(r"(?:m-|a-|tr-)?[0-9a-f]{32}")
 _ROOT: Final = re.compile(r"^mlflow-artifacts:/(\d+)")
 _RANDOM_RUN_NAME: Final = re.compile(r"[a-z]+-[a-z]+-\d{1,4}")
 # An experiment's id in an error message.
@@ -28,7 +32,7 @@ _TOLD_SET: Final = re.compile(r"\{('[^{}]*')\}")
 _CLOCK: Final = frozenset(
     {
         "creation_time", "last_update_time", "creation_timestamp_ms", "last_updated_timestamp_ms",
-        "creationTime", "lastUpdateTime",
+        "creationTime", "lastUpdateTime", "create_time",
     }
 )  # fmt: skip
 _EXPERIMENT_FIELDS: Final = frozenset({"experiment_id", "experimentId", "root_experiment"})
@@ -36,16 +40,26 @@ _EXPERIMENT_FIELDS: Final = frozenset({"experiment_id", "experimentId", "root_ex
 _BAGS: Final = frozenset(
     {
         "params", "tags", "dataset_inputs", "model_inputs", "model_outputs", "files", "dataset_summaries",
-        "datasetInputs", "modelInputs", "modelOutputs",
+        "request_metadata", "assessments", "datasetInputs", "modelInputs", "modelOutputs",
     }
 )  # fmt: skip
 GREATEST: Final = 1.7976931348623157e308
 
 
+def new_trace_id(number):
+    """A trace's id, of the form that MLflow gives to what comes over OTLP; another one in each round."""
+    return f"tr-{HEX_SALT}{number:020x}"
+
+
+def _salt_bytes(salt):
+    # A multiple of three, so that it is the same text in base64 whatever follows.
+    return salt.encode() + b"\0"
+
+
 def quoted(text, safe="/"):
     """Text as a URL has it; names stay as they are, for what they stand for is put in later."""
-    kept = [quote(part, safe=safe) for part in _NAME.split(text)]
-    return "".join(part + name for part, name in zip(kept, [*_NAME.findall(text), ""], strict=True))
+    kept = [quote(part, safe=safe) for part in _PUT_IN_LATER.split(text)]
+    return "".join(part + name for part, name in zip(kept, [*_PUT_IN_LATER.findall(text), ""], strict=True))
 
 
 class UnknownNameError(Exception):
@@ -85,7 +99,7 @@ class Names:
                 bound = _NAME.sub(lambda found: self._ids[found[0]][side], value)
             except KeyError as missing:
                 raise UnknownNameError(missing) from None
-            return bound.replace(SALT, self.salt)
+            return bound.replace(SALT, self.salt).replace(HEX_SALT, _salt_bytes(self.salt).hex())
         if isinstance(value, list):
             return [self.bind(item, side) for item in value]
         if isinstance(value, dict):
@@ -132,4 +146,6 @@ class Names:
             lambda root: "mlflow-artifacts:/" + self._experiments[side].get(root[1], root[1]), text
         )
         text = _HEX_ID.sub(lambda found: self._known[side].get(found[0], found[0]), text)
+        for coded in (_salt_bytes(self.salt).hex(), base64.b64encode(_salt_bytes(self.salt)).decode()):
+            text = text.replace(coded, HEX_SALT)
         return text.replace(self.salt, SALT)

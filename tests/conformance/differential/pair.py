@@ -9,12 +9,15 @@ from tests.conformance.differential.coverage_of_values import at_limits, values_
 from tests.conformance.differential.differences import purpose_of
 from tests.conformance.differential.messages import wording_of
 from tests.conformance.differential.names import Names, UnknownNameError
+from tests.conformance.differential.otlp_body import otlp_request
 from tests.support.api import Api
 
 _MADE = {
     "experiment": lambda body: body["experiment_id"],
     "run": lambda body: body["run"]["info"]["run_id"],
     "model": lambda body: body["model"]["info"]["model_id"],
+    "trace": lambda body: body["trace_info"]["request_id"],
+    "assessment": lambda body: body["assessment"]["assessment_id"],
     "page": lambda body: body["next_page_token"],
 }
 
@@ -118,7 +121,10 @@ class Pair:
         answers = []
         for side, api in enumerate(self._apis):
             path, fields = self.names.bind(call.full_path(side), side), self.names.bind(call.fields, side)
-            answer = api.call(call.method, path, fields)
+            headers = None
+            if call.otlp:
+                fields, headers = otlp_request(fields)
+            answer = api.call(call.method, path, fields, headers)
             answers.append(Outcome(answer.status, body=_json_of(answer.body)))
         both = all(answer.status == 200 for answer in answers)
         return answers, [answer.body for answer in answers] if both else None

@@ -1,6 +1,7 @@
 """The generated script: rounds of calls in which each kind of call comes as often as its weight says."""
 
 from tests.conformance.differential import (
+    on_assessments,
     on_experiments,
     on_files,
     on_graphql,
@@ -9,6 +10,8 @@ from tests.conformance.differential import (
     on_pages,
     on_reads,
     on_runs,
+    on_spans,
+    on_traces,
 )
 from tests.conformance.differential.world import World
 
@@ -35,6 +38,11 @@ WEIGHTS = {
     on_graphql.get_run: 1, on_graphql.search_runs: 1, on_graphql.samples: 2,
     on_graphql.samples_of_nan: 1, on_graphql.get_experiment: 1,
     on_graphql.ask_badly: 1,
+    on_traces.start: 10, on_traces.start_v2: 2, on_traces.end_v2: 2, on_traces.set_tag: 3,
+    on_traces.delete_tag: 2, on_traces.link: 2, on_traces.delete_some: 2, on_traces.delete_until: 1,
+    on_traces.get: 3, on_traces.get_with_spans: 3, on_traces.batch: 3, on_traces.search: 10,
+    on_traces.search_badly: 5, on_assessments.create: 4, on_assessments.get: 2, on_assessments.update: 4,
+    on_assessments.delete: 1, on_spans.export: 5, on_spans.export_badly: 2,
     on_pages.search_datasets: 2, on_pages.about: 1, on_pages.registry: 1, on_pages.unknown_path: 1,
 }  # fmt: skip
 

@@ -1,8 +1,8 @@
-"""Everything that can stand in a filter or an order of the three searches, and much that cannot."""
+"""Everything that can stand in a filter or an order of the four searches, and much that cannot."""
 
-from dataclasses import dataclass
-
+from tests.conformance.differential import trace_searching
 from tests.conformance.differential.names import SALT
+from tests.conformance.differential.terms import LISTS, NULLS, NUMERIC, TEXT, Term
 from tests.conformance.differential.values import (
     COMMON_KEYS,
     COMMON_PATTERNS,
@@ -16,10 +16,6 @@ from tests.conformance.differential.values import (
     USERS,
 )
 
-NUMERIC = ("=", "!=", ">", ">=", "<", "<=")
-TEXT = ("=", "!=", "LIKE", "ILIKE")
-LISTS = ("IN", "NOT IN")
-NULLS = ("IS NULL", "IS NOT NULL")
 NUMBERS = (
     "0",
     "1",
@@ -32,22 +28,9 @@ NUMBERS = (
     "-0.0",
     "9007199254740993",
 )
+MADE = ("<run>", "<experiment>", "<model>", "<trace>")
 RUN_TIMES = ("0", "5", "12", "-1", "9223372036854775807", "3.5", "1e1")
 CLOCKS = ("0", "1", "9999999999999", "-5")
-
-
-@dataclass(frozen=True)
-class Term:
-    """One thing that filters compare: its name in the coverage, its spellings, operators and values."""
-
-    name: str
-    spellings: tuple[str, ...]
-    operators: tuple[str, ...]
-    values: tuple[str, ...]
-
-    def comparisons(self):
-        """Every (term, operator)."""
-        return [(self, operator) for operator in self.operators]
 
 
 _KEYED = tuple(KEYS[:-1])
@@ -99,7 +82,7 @@ MODELS = [
     Term("param", ("params.",), TEXT, tuple(PATTERNS)),
     Term("tag", ("tags.",), TEXT, tuple(PATTERNS)),
 ]
-TERMS = {"runs": RUNS, "experiments": EXPERIMENTS, "models": MODELS}
+TERMS = {"runs": RUNS, "experiments": EXPERIMENTS, "models": MODELS, "traces": trace_searching.TRACES}
 ORDERS = {
     "runs": ("metrics.", "params.", "tags.", "status", "start_time", "end_time", "run_name", "user_id",
              "run_id",
@@ -108,6 +91,7 @@ ORDERS = {
     "models": ("name", "model_id", "model_type", "status", "source_run_id", "creation_timestamp",
     "creation_time",
                "last_updated_timestamp", "experiment_id", "metrics."),
+    "traces": trace_searching.ORDERS,
 }  # fmt: skip
 # By ids that the two servers choose themselves.
 INCOMPARABLE_ORDERS = frozenset({"run_id", "artifact_uri", "model_id", "source_run_id"})
@@ -144,6 +128,7 @@ BAD_FILTERS = {
         "creation_timestamp = 'a'", "creation_timestamp LIKE '1'", "foo.bar = 'x'", "name", "name RLIKE 'a'",
         "metrics.m IN ('a')", "params.p = abc", "name IN ()",
     ],
+    "traces": trace_searching.BAD_FILTERS,
 }  # fmt: skip
 BAD_ORDERS = {
     "runs": ["foo", "metrics.m FOO", "", " ", "dataset.name", "lifecycle_stage", "metrics",
@@ -151,6 +136,7 @@ BAD_ORDERS = {
              "metrics.m,params.p", "run id", "1", "'a'", "metrics.m ASC, status", 5],
     "experiments": ["foo", "tags.x", "name FOO", "", "metrics.m", "attributes.name", "name ASC DESC", 5],
     "models": ["foo", "params.p", "", "tags.t", "metrics"],
+    "traces": trace_searching.BAD_ORDERS,
 }  # fmt: skip
 
 
@@ -174,12 +160,10 @@ def comparison(random, decks, search, pick):
     if operator in NULLS:
         return f"{left} {shown}", covered
     values = [_value(random, decks, search, term) for _ in range(random.randint(1, 3))]
-    values = [
-        pick(value[1:-1]) if value in ("<run>", "<experiment>", "<model>") else value for value in values
-    ]
+    values = [pick(value[1:-1]) if value in MADE else value for value in values]
     if operator in LISTS:
         return f"{left} {shown} ({', '.join(map(_quoted, values))})", covered
-    is_number = term.operators == NUMERIC
+    is_number = ">" in term.operators
     space = "" if not operator.isalpha() and random.random() < 0.2 else " "
     return f"{left}{space}{shown}{space}{values[0] if is_number else _quoted(values[0])}", covered
 

@@ -5,24 +5,41 @@ import random
 
 from tests.conformance.differential.call import BASES, Call
 from tests.conformance.differential.deck import Decks
-from tests.conformance.differential.names import SALT
-from tests.conformance.differential.values import UNKNOWN_EXPERIMENTS, UNKNOWN_MODELS, UNKNOWN_RUNS
+from tests.conformance.differential.names import SALT, new_trace_id
+from tests.conformance.differential.values import (
+    UNKNOWN_EXPERIMENTS,
+    UNKNOWN_MODELS,
+    UNKNOWN_RUNS,
+    UNKNOWN_TRACES,
+)
 
-UNKNOWN = {"run": UNKNOWN_RUNS, "experiment": UNKNOWN_EXPERIMENTS, "model": UNKNOWN_MODELS}
+UNKNOWN = {
+    "run": UNKNOWN_RUNS,
+    "experiment": UNKNOWN_EXPERIMENTS,
+    "model": UNKNOWN_MODELS,
+    "trace": UNKNOWN_TRACES,
+}
 
 
 class World:
     """A round's experiments, runs and models by name; rounds begin with none, so that searches stay small.
 
-    `homes`: the experiment of each run and model. `scrap`: one of each kind that is written to, not read,
-    by calls which one server may take and the other refuse.
+    `homes`: the experiment of each run, model and trace. `whole`: traces whose spans have all come;
+    `rooted`: whose root has.
+    `assessments`: each as its trace and itself;
+    `expectations`: those that are some. `scrap`: one of each kind that is written to, not read, by
+    calls which one server may take and the other refuse.
     """
 
     def __init__(self, pair, seed):
         self.pair = pair
         self.random = random.Random(seed)
         self.decks = Decks(self.random)
-        self.made = {"experiment": [], "run": [], "model": []}
+        self.made = {"experiment": [], "run": [], "model": [], "trace": [], "assessment": []}
+        self.whole = []
+        self.rooted = set()
+        self.assessments = []
+        self.expectations = set()
         self.homes = {}
         self.scrap = {}
         self.deleted_models = []
@@ -36,6 +53,10 @@ class World:
             names.clear()
         self.files.clear()
         self.deleted_models.clear()
+        self.whole.clear()
+        self.rooted.clear()
+        self.assessments.clear()
+        self.expectations.clear()
         self.send("POST experiments/create", {"name": f"{SALT}scrap"}, makes="experiment")
         fields = {"experiment_id": self.known("experiment")}
         self.send("POST runs/create", {**fields, "start_time": 1, "run_name": "scrap"}, makes="run")
@@ -43,13 +64,26 @@ class World:
         self.send("POST logged-models", {**fields, "name": "deleted"}, makes="model")
         deleted = self.made["model"].pop()
         self.send("DELETE logged-models/{model_id}", path=f"logged-models/{deleted}")
-        self.scrap = {kind: names.pop() for kind, names in self.made.items()} | {"deleted model": deleted}
+        self.scrap = {kind: names.pop() for kind, names in self.made.items() if names} | {
+            "deleted model": deleted
+        }
 
     def new_scrap_run(self):
         """The name of a new run that nothing else uses."""
         fields = {"experiment_id": self.scrap["experiment"], "run_name": "scrap"}
         self.send("POST runs/create", fields, makes="run")
         return self.made["run"].pop()
+
+    def new_scrap_trace(self):
+        """The id of a new trace that nothing else uses."""
+        trace = new_trace_id(self.number())
+        place = {
+            "type": "MLFLOW_EXPERIMENT",
+            "mlflow_experiment": {"experiment_id": self.scrap["experiment"]},
+        }
+        info = {"trace_id": trace, "trace_location": place, "state": "OK"}
+        self.send("POST traces", {"trace": {"trace_info": info}}, path="/3.0/mlflow/traces", version_3=False)
+        return trace
 
     def number(self):
         """A number that no earlier call has got."""
