@@ -191,3 +191,13 @@ def test_a_run_that_is_not_there_does_not_matter(api, exported):
     trace = new_trace()
     exported(request(span(trace, 1)), **{RUN_HEADER: "0" * 32})
     assert info_of(api, trace)["state"] == "OK"
+
+
+def test_a_span_of_no_type_is_not_of_another_type(api, exported, experiment):
+    untyped, typed = new_trace(), new_trace()
+    exported(request(span(untyped, 1), span(typed, 2, mlflow__spanType="TOOL")))
+    place = {"locations": [{"mlflow_experiment": {"experiment_id": experiment}}]}
+    for condition in ("!= 'LLM'", "NOT IN ('LLM')", "LIKE '%'"):
+        body = {**place, "filter": f"span.type {condition}"}
+        found = api.post("/api/3.0/mlflow/traces/search", body)["traces"]
+        assert [info["trace_id"] for info in found] == [trace_id_of(typed)], condition

@@ -23,6 +23,7 @@ HALF_READ_FILTERS = frozenset(
 )  # fmt: skip
 
 
+SEARCHES = ("/search", "GET traces")
 _OUTSIDE = r"The artifacts at .* are not in this server's store"
 # What tracklog says where MLflow answers 500, beside what it says of values of a wrong type.
 CRASHES = {
@@ -214,7 +215,7 @@ ROWS = [
         "another search's page token",
         "MLflow's token is a number of rows, and skips as many of any search; tracklog's holds to its own.",
         lambda call, theirs, ours: (
-            call.endpoint.endswith("/search")
+            call.endpoint.endswith(SEARCHES)
             and theirs.status in (200, 400)
             and str(call.fields.get("page_token", "")).startswith("<page")
             and ours.message.startswith("Invalid page token, it ")
@@ -290,7 +291,7 @@ ROWS = [
         "ILIKE beyond ASCII",
         "SQLite knows upper and lower case of ASCII only; MLflow on PostgreSQL finds what tracklog finds.",
         lambda call, theirs, ours: (
-            call.endpoint.endswith("/search")
+            call.endpoint.endswith(SEARCHES)
             and theirs.status == ours.status == 200
             and re.search(r"ILIKE '[^']*[^\x00-\x7f]", str(call.fields.get("filter")), re.IGNORECASE)
             is not None
@@ -334,7 +335,7 @@ ROWS = [
         "MLflow skips over parts of a filter that it does not understand, which finds what was not "
         "asked for.",
         lambda call, theirs, ours: (
-            call.endpoint.endswith("/search")
+            call.endpoint.endswith(SEARCHES)
             and _refused(theirs, ours)
             and call.fields.get("filter") in HALF_READ_FILTERS
         ),

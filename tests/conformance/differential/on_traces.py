@@ -17,7 +17,7 @@ def start(world):
     if again and not trace.startswith("tr-"):
         return
     info = _info(world, trace, world.homes.get(trace) or world.known("experiment"))
-    if world.chance(0.15):
+    if world.chance(0.2):
         field, value = world.deal("bad trace", t.BAD_INFOS)
         info |= {"trace_id": new_trace_id(world.number()), **_located(world.scrap["experiment"])}
         _send(world, "POST", "", {"trace": {"trace_info": info | {field: value}}})
@@ -131,7 +131,9 @@ def delete_tag(world):
 def link(world):
     """traces/link-to-run."""
     fields = {"trace_ids": [world.known("trace") for _ in range(world.pick(1, 2))]}
-    fields["run_id"] = world.some("run") if world.chance(0.2) else world.known("run")
+    fields["run_id"] = world.known("run")
+    if world.chance(0.1):
+        fields["run_id"] = world.deal("unknown run of a link", v.UNKNOWN_RUNS)
     if world.chance(0.25):
         fields["run_id"] = world.new_scrap_run()
         field, value = world.deal("bad link", t.BAD_LINKS)
@@ -231,8 +233,8 @@ def search(world):
         identifier, ascends, covered = order_entry(world.random, world.decks, "traces")
         fields["order_by"] = [f"{identifier} {'ASC' if ascends else 'DESC'}"]
         covers.add(covered)
-        # Version 2's ids and experiments' ids are the servers' own.
-        unordered = identifier in ("request_id", "experiment_id")
+        # Ids of version 2, of runs and of experiments are the servers' own.
+        unordered = identifier in ("request_id", "experiment_id", "run_id")
     fields["max_results"] = 500 if unordered else world.pick(2, 3, 100, 500)
     _search(world, fields, experiments, covers, unordered)
 

@@ -5,7 +5,7 @@ NOON_MS = 1_600_000_000_000
 STATES = ["OK", "OK", "ERROR", "IN_PROGRESS", "STATE_UNSPECIFIED"]
 STATES_2 = ["OK", "ERROR", "IN_PROGRESS"]
 DURATIONS = ["0s", "1.5s", "0.005s", "2s", "1.500s", "100000s"]
-CLIENT_REQUESTS = ["c1", "c2", "C1", "", "é", "c" * 50]
+CLIENT_REQUESTS = ["c1", "c2", "C1", "", "é", "c" * 50, "c" * 255]
 PREVIEWS = ["hello", "", "é💥", "p" * 999, "p" * 1000, "p" * 1001, "p" * 10_000]
 NAMES = ["f", "g", "F", "a_b", "é"]
 TAGS = [
@@ -86,7 +86,8 @@ BAD_ASSESSMENTS = [
     ("source", None), ("source", {"source_type": "NOPE"}), ("source", {}), ("create_time", "never"),
     ("expectation", {"serialized_value": {"serialization_format": "PICKLE", "value": "1"}}),
     ("expectation", {"serialized_value": {"serialization_format": "JSON_FORMAT", "value": "{"}}),
-    ("metadata", {"k": 1}), ("metadata", "x"), ("overrides", "a-nope"), ("span_id", 5), ("rationale", 5),
+    ("metadata", {"k": 1}), ("metadata", "x"),
+    *[("overrides", "a-nope")] * 3, ("span_id", 5), ("rationale", 5),
 ]  # fmt: skip
 MASKS = [
     "rationale", "metadata", "assessmentName", "feedback", "expectation", "rationale,metadata",
