@@ -29,7 +29,9 @@ async def run(task: Task, _: asyncio.Event) -> None:
     Raises: StartError, when the database cannot be reached or is not one for tracklog.
     """
     async with on_database(task.dsn, task.database) as connection:
-        await prepare(connection, task.dsn)
+        if not await prepare(connection):
+            # Views are never migrated: those of another version are made anew from the log.
+            await rebuild(task.dsn, tell)
 
 
 @contextlib.asynccontextmanager
@@ -50,8 +52,11 @@ async def on_database(dsn: str, database: Database) -> AsyncIterator[Any]:
         raise StartError(f"the database at {place_of(dsn)} {_complaint(error)}") from error
 
 
-async def prepare(connection: Any, dsn: str) -> None:
-    """Bring the database behind `connection`, which `dsn` names, to this version."""
+async def prepare(connection: Any) -> bool:
+    """Bring the database to this version; False when its views are of another one, and must be rebuilt.
+
+    Raises: StartError, when the database is not one for tracklog.
+    """
     version = connection.get_server_version()
     if version.major < POSTGRES_MAJOR_MIN:
         raise StartError(
@@ -62,9 +67,7 @@ async def prepare(connection: Any, dsn: str) -> None:
         raise StartError(f"the database's encoding is {encoding}: tracklog needs one made with UTF8")
     await migrate(connection)
     await seed(connection)
-    if not await ensure_views(connection):
-        # Views are never migrated: those of another version are made anew from the log.
-        await rebuild(dsn, tell)
+    return await ensure_views(connection)
 
 
 def tell(line: str) -> None:

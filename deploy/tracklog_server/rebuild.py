@@ -38,7 +38,7 @@ def run(settings: Settings) -> int:
 async def _rebuild(dsn: str) -> None:
     # An older log is brought to this version first, as a start of the server would.
     async with on_database(dsn, "given") as connection:
-        await prepare(connection, dsn)
+        await prepare(connection)
         await rebuild(dsn, tell)
 
 

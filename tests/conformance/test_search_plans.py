@@ -24,12 +24,15 @@ FILL: Final = (
     select 0, md5(n::text)::uuid, 1, 'run-' || n, 'ada', '', case when n % 8 = 0 then 4 else 3 end, n * 1000
     from generate_series(1, $1) as n
     """,
-    # `all` has one of eight values, `own` another one in each run; only the last half of the runs has `late`.
+    # `all` has one of eight values, `two` one of two, and `own` another one in each run; only the last half
+    # of the runs has `late`.
     """
     insert into param (partition, run_id, experiment_id, key, value)
     select 0, md5(n::text)::uuid, 1, p.key, p.value
     from generate_series(1, $1) as n
-    cross join lateral (values ('all', (n % 8)::text), ('own', n::text), ('late', n::text)) as p (key, value)
+    cross join lateral (
+        values ('all', (n % 8)::text), ('two', (n % 2)::text), ('own', n::text), ('late', n::text)
+    ) as p (key, value)
     where p.key <> 'late' or n > $1 / 2
     """,
     # `same` follows from the param `all`.
@@ -141,7 +144,7 @@ FILTERED: Final = {
     # Either set of 2,500 is read, and what is in one is not in the other.
     "one excludes the other": ("params.all = '3' AND tags.same = 'as-4'", "metrics.acc DESC", 0, 10_000),
     # All runs are read, and all that have it.
-    "absent from none": ("params.own IS NULL", "metrics.acc", 0, 4 * RUNS),
+    "absent from none": ("params.own IS NULL", "metrics.acc", 0, 5 * RUNS),
 }
 
 
@@ -153,6 +156,15 @@ async def test_a_filtered_page_costs_what_is_found(views: str, case: str) -> Non
     assert effort.rows < rows
     # Looking each run up would take three pages and more a run.
     assert effort.pages < RUNS
+
+
+@pytest.mark.parametrize("number", [1, 60, 190])
+@pytest.mark.parametrize("order", ["params.two", "params.two DESC"])
+async def test_runs_of_one_value_are_not_all_sorted_for_a_page(views: str, order: str, number: int) -> None:
+    effort, found = await page(views, number, order_by=[order])
+    assert found == LIMIT
+    # It counts up to 5,000 of them, and tests two runs for one that has the value.
+    assert effort.rows < 5_000 + 10 * LIMIT
 
 
 async def test_the_thousandth_run_of_a_filter_costs_no_more_than_the_first(views: str) -> None:

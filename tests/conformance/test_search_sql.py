@@ -23,6 +23,7 @@ from tracklog_projector.search import (
     compile_models,
     compile_runs,
     glance,
+    ties,
 )
 
 SQL = statements("tracklog_projector")
@@ -102,8 +103,16 @@ async def pages(views: Connection, search: Any, sizes: Sequence[int]) -> list[li
 # Small limits make a few dozen runs take the ways that a hundred thousand take.
 MANY_RUNS: dict[str, dict[str, int]] = {
     "as they are": {},
-    "a short glance, much worth": {"RUNS_MIN": 3, "RUNS_PER_ROW": 1},
-    "a short glance, little worth": {"RUNS_MIN": 2, "RUNS_PER_ROW": 1, "WORTH_MIN": 6, "WORTH_MAX": 12},
+    "a short glance, much worth": {"RUNS_MIN": 3, "RUNS_PER_ROW": 1, "MANY_MIN": 1},
+    "a short glance, little worth": {
+        "RUNS_MIN": 2,
+        "RUNS_PER_ROW": 1,
+        "WORTH_MIN": 6,
+        "WORTH_MAX": 12,
+        "MANY_MIN": 3,
+        "READ_ALL_FROM": 0,
+    },
+    "a long glance at ties": {"MANY_MIN": 1, "RUNS_MIN": 1000},
     "nothing worth its cost": {"RUNS_MIN": 1, "RUNS_PER_ROW": 1, "WORTH_MAX": 0, "SET_MAX": 0, "FEW_MAX": 0},
 }
 
@@ -113,7 +122,8 @@ async def test_random_searches_equal_the_plain_evaluation(
     views: Connection, monkeypatch: pytest.MonkeyPatch, limits: str, seed: int
 ) -> None:
     for name, limit in MANY_RUNS[limits].items():
-        monkeypatch.setattr(candidates if name in ("SET_MAX", "FEW_MAX") else glance, name, limit)
+        (module,) = (module for module in (candidates, glance, ties) if hasattr(module, name))
+        monkeypatch.setattr(module, name, limit)
     rng = random.Random(seed)
     runs = [random_run(rng) for _ in range(80)]
     await fill(views, runs)

@@ -93,17 +93,22 @@ def _pages(ask: Any, fields: dict[str, Any]) -> Iterator[str]:
         token = body.partition(b'"next_page_token":"')[2].partition(b'"')[0].decode()
 
 
-def usage(server: Server) -> list[tuple[Any, ...]]:
-    """Every usage counter."""
+def fetch(server: Server, statement: str) -> list[tuple[Any, ...]]:
+    """The rows that a statement gives in a server's database."""
 
     async def ask() -> list[Any]:
         connection = await asyncpg.connect(socket_dsn(server.data_dir.resolve() / "postgres-socket"))
         try:
-            return await connection.fetch("select * from tracklog_view.usage order by scope, subject")
+            return await connection.fetch(statement)
         finally:
             await connection.close()
 
     return [tuple(row) for row in asyncio.run(ask())]
+
+
+def usage(server: Server) -> list[tuple[Any, ...]]:
+    """Every usage counter."""
+    return fetch(server, "select * from tracklog_view.usage order by scope, subject")
 
 
 def differences(before: dict[str, bytes], after: dict[str, bytes]) -> list[str]:
@@ -137,6 +142,13 @@ def test_rebuilt_views_answer_byte_for_byte_as_the_live_ones(server: Server) -> 
         now = all_answers(api, load, traces)
         rebuild(server)
         assert differences(now, all_answers(api, load, traces)) == []
+
+
+def test_views_of_another_version_are_rebuilt_once_and_are_durable(server: Server) -> None:
+    fetch(server, "update tracklog_view.version set digest = 'of another version'")
+    assert rebuild(server).count("rebuilt the views") == 1
+    relations = "select relname from pg_class where relnamespace = 'tracklog_view'::regnamespace"
+    assert fetch(server, f"{relations} and relpersistence <> 'p'") == []
 
 
 def test_a_rebuild_under_load_loses_nothing(server: Server) -> None:

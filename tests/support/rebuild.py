@@ -5,8 +5,8 @@ import subprocess
 from tests.support.server import Server, clean_environment, tracklog_command
 
 
-def rebuild(server: Server) -> None:
-    """Rebuild the views of a running server, as its operator does."""
+def rebuild(server: Server) -> str:
+    """Rebuild the views of a running server, as its operator does; what he is told meanwhile."""
     done = subprocess.run(
         [*tracklog_command(), "rebuild", "--data-dir", str(server.data_dir)],
         env=clean_environment(),
@@ -16,3 +16,4 @@ def rebuild(server: Server) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
+    return done.stderr

@@ -18,6 +18,8 @@ from typing import ClassVar, Final
 # candidates cost more to look up than a hundred thousand runs to test.
 SET_MAX: Final = 20_000
 FEW_MAX: Final = 5_000
+# All runs that have a key are read only where a walk would test so many.
+READ_ALL_FROM: Final = 20_000
 # Each set is work before the first row; the comparisons after these are only tested.
 SETS_MAX: Final = 8
 
@@ -26,12 +28,13 @@ SETS_MAX: Final = 8
 class Findable:
     """Comparisons that an index can find the runs of.
 
-    `runs`: selects of (partition, run_id), none of which has a run twice; the runs of any of them are meant.
-    `test`: whether run `r` is one of these.
+    `runs`: selects of (partition, run_id), none of which has a run twice; what any of them has is meant.
+    `test`: whether run `r` is one of these. `reads_all`: all runs that have the key are read to find these.
     """
 
     runs: tuple[str, ...]
     test: str
+    reads_all: bool = False
 
     def first(self, limit: str) -> str:
         """A select of `limit` of the runs, or of all when they are no more."""
@@ -58,11 +61,14 @@ class Candidates:
         set_max, few_max = self.worth or SET_MAX, self.worth or FEW_MAX
         numbers = range(1, len(self.findable) + 1)
         names = [f"set_{number}" for number in numbers]
-        sets = [
-            f"{name} as materialized ({found.first(f'{set_max} + 1')})"
-            for name, found in zip(names, self.findable, strict=True)
-        ]
-        sizes = [f"(select count(*) from {name}) <= {set_max} as {name}" for name in names]
+        sets, sizes = [], []
+        for name, found in zip(names, self.findable, strict=True):
+            runs, size = found.first(f"{set_max} + 1"), f"(select count(*) from {name}) <= {set_max}"
+            if found.reads_all:
+                gate = f"{set_max} >= {READ_ALL_FROM}"
+                runs, size = f"select * from ({runs}) as all_read where {gate}", f"{gate} and {size}"
+            sets.append(f"{name} as materialized ({runs})")
+            sizes.append(f"{size} as {name}")
         complete = f"complete as materialized (select {', '.join(sizes)})"
         parts = " union all ".join(
             f"select partition, run_id from {name} where (select {name} from complete)" for name in names

@@ -44,6 +44,11 @@ def indexed_text_matches(row: str, comparator: str, value: str, arguments: Argum
     return f"{start} like {arguments.bind(_pattern(prefix) + '%', 'text')} and {exact}"
 
 
+def has_prefix(pattern: str) -> bool:
+    """Whether all that match a LIKE pattern begin alike, so that an index finds them."""
+    return bool(_prefix(pattern))
+
+
 def metric_matches(expression: str, comparator: str, value: float, arguments: Arguments) -> str:
     """Whether a metric compares so; NaN differs from every number and is not above or below any."""
     matches = f"{expression} {_SQL_COMPARATORS[comparator]} {arguments.bind(value, 'float8')}"

@@ -14,6 +14,7 @@ from tracklog_contract.ids import parse_run_id
 from tracklog_projector.search.arguments import Arguments
 from tracklog_projector.search.candidates import Findable
 from tracklog_projector.search.matching import (
+    has_prefix,
     indexed_text_matches,
     integer_matches,
     metric_matches,
@@ -125,7 +126,16 @@ def findable(conditions: Sequence[Condition], experiment: str, arguments: Argume
     return Findable(
         runs=(f"{select} f.partition, f.run_id from {table} f where {matches}",),
         test=_exists(table, matches),
+        reads_all=not any(map(_narrows, conditions)),
     )
+
+
+def _narrows(condition: Condition) -> bool:
+    """Whether an index finds the runs without reading all that have the key, or nearly all that are meant."""
+    if condition.comparator in ("LIKE", "ILIKE"):
+        assert isinstance(condition.value, str)
+        return condition.comparator == "LIKE" and has_prefix(condition.value)
+    return True
 
 
 def findable_any(conditions: Sequence[Condition], experiment: str, arguments: Arguments) -> Findable:
@@ -134,6 +144,7 @@ def findable_any(conditions: Sequence[Condition], experiment: str, arguments: Ar
     return Findable(
         runs=tuple(select for found in each for select in found.runs),
         test=f"({' or '.join(found.test for found in each)})",
+        reads_all=any(found.reads_all for found in each),
     )
 
 

@@ -22,6 +22,7 @@ from tracklog_projector.search.run_filter import (
     value_matches,
 )
 from tracklog_projector.search.select import Branch
+from tracklog_projector.search.ties import TEXT_COLUMN, Ties
 from tracklog_projector.search.vocabulary import ATTRIBUTE, DATASET, METRIC, Condition, Name, order
 
 ORDER_KEYS_MAX: Final = 20
@@ -85,13 +86,15 @@ class Walk:
     """Runs `r` in order: a branch, and the row to start after.
 
     `indexed`: an index gives the order. `without`: where these are the runs that lack the leading key, a
-    select that has no rows for such a run; this is not among the branch's conditions.
+    select that has no rows for such a run; this is not among the branch's conditions. `tied`: where many runs
+    may share the first value, and are sorted by their start then, the walk through these alone.
     """
 
     branch: Branch
     after: Sequence[Value] | None
     indexed: bool = True
     without: str | None = None
+    tied: "tuple[Ties, Walk] | None" = None
 
 
 def run_walks(
@@ -118,10 +121,14 @@ def run_walks(
         source = f"run r{order_joins(ordered, arguments, start=0)}"
         return [Walk(Branch(source, (*in_scope, "false"), keys), None, indexed=False)]
     joins = order_joins(ordered, arguments, start=1)
-    return [
+    walks = [
         leading.walk(number, keys[1:], in_scope, joins, after if number == reached else None)
         for number in classes
     ]
+    if classes[0] == _PRESENT and ordered[1].name.key == "start_time" and not ordered[1].keyed:
+        tied = leading.tied(keys[1:], in_scope, joins, after)
+        walks[0] = replace(walks[0], tied=tied)
+    return walks
 
 
 def order_joins(ordered: Sequence[OrderedBy], arguments: Arguments, *, start: int) -> str:
@@ -180,14 +187,32 @@ class _Leading:
         if number == _NAN:
             is_nan = "o0.value = 'NaN'::float8"
             return Walk(Branch(source, (*in_scope, has_key, is_nan), (self._constant("'NaN'"), *rest)), after)
+        conditions = (*in_scope, has_key, *self._matches("o0"))
+        return Walk(Branch(source, conditions, (self._present(), *rest)), after)
+
+    def tied(
+        self, rest: Sequence[SortKey], in_scope: Sequence[str], joins: str, after: Sequence[Value] | None
+    ) -> tuple[Ties, Walk]:
+        """The walk, by what else they are sorted by, through the runs whose value comes first."""
+        ties = Ties(
+            table=KEYED_TABLES[self.by.name.entity],
+            column=TEXT_COLUMN if self.by.key.kind == "text" else "f.value",
+            descending=self.by.key.descending,
+            having=f"f.experiment_id = {self.experiment} and f.key = {self._bound_key()}",
+            value_conditions=self._matches("f") if after is None else (),
+            first=None if after is None else self.arguments.bind(after[0], self.by.key.kind),
+        )
+        conditions = (*in_scope, ties.are_many)
+        return ties, Walk(Branch(f"run r{joins}", conditions, (self._constant(ties.value), *rest)), after)
+
+    def _matches(self, row: str) -> list[str]:
+        """What must hold of the value of a row, which is there and no NaN."""
         matches = [
-            value_matches("o0", condition, self.arguments)
+            value_matches(row, condition, self.arguments)
             for condition in self.about
             if condition.value is not None
         ]
-        if self.by.key.may_be_nan:
-            matches.append("o0.value < 'NaN'::float8")
-        return Walk(Branch(source, (*in_scope, has_key, *matches), (self._present(), *rest)), after)
+        return [*matches, f"{row}.value < 'NaN'::float8"] if self.by.key.may_be_nan else matches
 
     def _bound_key(self) -> str:
         return self.arguments.bind(self.by.name.key, "text")

@@ -34,10 +34,19 @@ class RunPage:
         self._glanced_at: Walk | None = None
 
     def glance(self, walk: Walk, tests: Sequence[str]) -> None:
-        """First test the first runs of a walk, if an index makes that cheap; without tests it is the page."""
+        """First test the first runs of a walk, if an index makes that cheap; without tests it is the page.
+
+        Where many share the value that comes first, those are tested before, by themselves.
+        """
+        if walk.tied is not None:
+            ties, tied = walk.tied
+            self.tables += ties.tables()
+            glance = self._glance_at("tied", tied, [ties.test(), *tests])
+            self.selects.append(glance.rows([glance.is_enough]))
+            self.gates.append(f"not {glance.is_enough}")
         if walk.indexed and (tests or walk.without):
             self._glance, self._glanced_at = self._glance_at("glance", walk, tests), walk
-            self.selects.append(self._glance.rows([self._glance.is_enough]))
+            self.selects.append(self._glance.rows([*self.gates, self._glance.is_enough]))
             self.gates.append(f"not {self._glance.is_enough}")
 
     def look_up(

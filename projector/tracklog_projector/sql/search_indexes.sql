@@ -1,6 +1,5 @@
 -- The indexes of the views that only searches of runs read: a rebuild makes them once its tables are full, which takes
 -- a fraction of the time that keeping them in order meanwhile would. No parameters, no rows.
-create index run_by_start on run (experiment_id, deleted, start_ms desc, run_id) include (partition);
 create index param_by_start on param (experiment_id, key, start, run_id) include (partition);
 create index tag_by_start on tag (experiment_id, key, start, run_id) include (partition);
 create index metric_by_value on metric (experiment_id, key, value, run_id) include (partition);

@@ -45,6 +45,7 @@ create table run (
     deleted boolean not null default false,
     primary key (partition, run_id)
 ) with (fillfactor = 80);
+create index run_by_start on run (experiment_id, deleted, start_ms desc, run_id) include (partition);
 
 create table param (
     partition integer not null,
