@@ -28,7 +28,13 @@ def patterns() -> list[str]:
 def test_no_endpoint_of_mlflow_is_left_out(patterns):
     endpoints = mlflow_endpoints()
     assert len(endpoints) > 150
-    assert {e for e in endpoints - FLAWS if not any(names(pattern, e) for pattern in patterns)} == set()
+    # The table says of its short paths that version 3.0 of them is served too.
+    left_out = {
+        e
+        for e in endpoints - FLAWS
+        if not any(names(pattern, form) for pattern in patterns for form in (e, e.replace("/3.0/", "/2.0/")))
+    }
+    assert left_out == set()
 
 
 def test_what_the_table_refuses_is_there_in_mlflow():
