@@ -39,13 +39,16 @@ class TraceQueries:
         return found[0]
 
     async def traces(self, trace_ids: Sequence[str], experiment_ids: Sequence[int] | None) -> list[TraceView]:
-        """Those of these traces that there are, in this order; in these experiments, unless None."""
+        """Those of these traces that there are; in these experiments, unless None.
+
+        They come in this order; one that is named twice where it is named last, as MLflow has it.
+        """
         async with self._queries.caught_up("traces_position", trace_ids) as connection:
             known = await connection.fetch(SQL["known_traces"], trace_ids)
             traces = await _whole(connection, [row["trace_id"] for row in known])
         return [
             traces[trace_id]
-            for trace_id in dict.fromkeys(trace_ids)
+            for trace_id in reversed(dict.fromkeys(reversed(trace_ids)))
             if trace_id in traces
             and (experiment_ids is None or traces[trace_id].experiment_id in experiment_ids)
         ]

@@ -233,6 +233,14 @@ def test_version_2_begins_and_ends_a_trace(api, experiment):
     assert found["traces"] == [ended]
 
 
+def test_a_trace_named_twice_comes_once_where_it_is_named_last(api, trace):
+    first, second = (f"{trace['trace_id']}{end}" for end in "ab")
+    for trace_id in (first, second):
+        api.post(TRACES, {"trace": {"trace_info": {**trace, "trace_id": trace_id}}})
+    found = api.post(f"{TRACES}/batchGetInfos", {"trace_ids": [first, second, second, first]})
+    assert [info["trace_id"] for info in found["trace_infos"]] == [second, first]
+
+
 def test_a_trace_may_move_to_another_experiment(api, trace, trace_id, new_name):
     other = api.post("experiments/create", {"name": new_name()})["experiment_id"]
     first = trace["trace_location"]["mlflow_experiment"]["experiment_id"]
