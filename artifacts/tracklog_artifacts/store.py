@@ -1,6 +1,6 @@
 """What an artifact store promises, whatever it keeps its bytes in."""
 
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -38,6 +38,34 @@ class OpenArtifact(Protocol):
         """
 
 
+@dataclass(frozen=True)
+class SignedRequest:
+    """A request that whoever has it may send to the store, once or more, until it expires."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a multipart upload that is in the store; parts are numbered from 1."""
+
+    number: int
+    size_bytes: int
+    etag: str
+
+
+@dataclass(frozen=True)
+class Stat:
+    """What the store says of a file; `sha256` is "" where it keeps none."""
+
+    size_bytes: int
+    etag: str
+    modified_s: float
+    sha256: str = ""
+
+
 class ArtifactStore(Protocol):
     """A tree of files. Directories exist because files in them do; nothing is created by reading.
 
@@ -63,3 +91,60 @@ class ArtifactStore(Protocol):
 
     async def delete(self, path: ArtifactPath) -> None:
         """Remove the file or the directory with all it holds, durably; nothing there is fine too."""
+
+
+class SigningStore(ArtifactStore, Protocol):
+    """A store that clients reach themselves, by signed requests.
+
+    Signing needs no round trip. A signed request is good for one object, one method and `expires_s` seconds,
+    and a PUT for exactly the size, and where given the SHA-256, that was signed.
+    """
+
+    part_bytes_min: int
+    parts_max: int
+
+    def sign_get(self, path: ArtifactPath, *, expires_s: int) -> SignedRequest:
+        """A ranged or whole GET of the file, answered as a download that no browser runs."""
+
+    def sign_put(
+        self, path: ArtifactPath, *, expires_s: int, size_bytes: int | None, sha256: str = ""
+    ) -> SignedRequest:
+        """A PUT of the whole file. `size_bytes` None: any size, for clients that do not tell it."""
+
+    def sign_part(
+        self, path: ArtifactPath, upload_id: str, number: int, *, expires_s: int, size_bytes: int | None
+    ) -> SignedRequest:
+        """A PUT of one part of a multipart upload; its answer has the part's ETag."""
+
+    def sign_abort(self, path: ArtifactPath, upload_id: str, *, expires_s: int) -> SignedRequest:
+        """A DELETE that gives a multipart upload up."""
+
+    async def create_multipart(self, path: ArtifactPath) -> str:
+        """Begin a multipart upload; its id."""
+
+    async def parts(self, path: ArtifactPath, upload_id: str) -> Sequence[Part]:
+        """The parts that are there, by number.
+
+        Raises: Rejected (RESOURCE_DOES_NOT_EXIST), when there is no such upload.
+        """
+
+    async def complete_multipart(
+        self, path: ArtifactPath, upload_id: str, parts: Sequence[tuple[int, str]]
+    ) -> Stat:
+        """Make the file of these parts (number, ETag), in this order, in one step.
+
+        Raises: Rejected, when a part is missing, too small or another than its ETag says, or there is no such
+        upload.
+        """
+
+    async def abort_multipart(self, path: ArtifactPath, upload_id: str) -> None:
+        """Give up a multipart upload and its parts; one that is not there is fine too."""
+
+    async def stat(self, path: ArtifactPath) -> Stat | None:
+        """What is at `path`; None when there is no file."""
+
+    def walk(self) -> AsyncIterator[tuple[ArtifactPath, Stat]]:
+        """Every file of the store, in the order of their paths, page by page: for gc and its report."""
+
+    def uploads(self) -> AsyncIterator[tuple[ArtifactPath, str, float]]:
+        """Every unfinished multipart upload: path, id and when it began, in seconds since 1970."""

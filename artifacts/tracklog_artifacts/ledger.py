@@ -1,0 +1,78 @@
+"""What the event log knows of artifacts: the endpoints record there what they did, and list from it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from tracklog_artifacts.paths import ArtifactPath
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """A file that is in the store, durably. `sha256`: lower-case hex, "" when nobody computed it."""
+
+    path: ArtifactPath
+    size_bytes: int
+    sha256: str = ""
+    etag: str = ""
+
+
+@dataclass(frozen=True)
+class Intent:
+    """An upload that was signed and may arrive without a word: `size_bytes` is None when none was bound."""
+
+    path: ArtifactPath
+    size_bytes: int | None
+    expires_at_s: float
+    upload_id: str = ""
+    sha256: str = ""
+
+
+@dataclass(frozen=True)
+class Listed:
+    """An item of a listing: a file, or a directory, whose `size_bytes` is None."""
+
+    path: ArtifactPath
+    size_bytes: int | None
+    sha256: str = ""
+    etag: str = ""
+    recorded_ms: int = 0
+
+
+class Ledger(Protocol):
+    """The log's side of artifacts. Reads see every write that was acknowledged before they began.
+
+    Every path begins with its experiment and its run or model, as `paths.path_of_uri` gives it. All methods
+    raise Rejected for a place that does not exist, or that the caller may not write to or read, and
+    Unavailable as the log does.
+    """
+
+    async def stored(self, files: Sequence[StoredFile]) -> None:
+        """Record these files, in place of what was at their paths; their intents are settled by it.
+
+        Raises: Rejected (RESOURCE_LIMIT_EXCEEDED), recording none of them, when they exceed a storage quota.
+        """
+
+    async def removed(self, path: ArtifactPath) -> None:
+        """Record that the file or directory at `path` is gone with all it held; nothing there is fine too."""
+
+    async def intended(self, intents: Sequence[Intent]) -> None:
+        """Remember uploads that were signed. Their sizes count for quotas until they are settled or expire.
+
+        Raises: Rejected (RESOURCE_LIMIT_EXCEEDED), when a storage quota has no room for them.
+        """
+
+    async def intents(self, below: ArtifactPath) -> Sequence[Intent]:
+        """What was intended at and below this path and is not settled, expired ones included."""
+
+    async def forgotten(self, intents: Sequence[Intent]) -> None:
+        """Drop intents whose uploads never came."""
+
+    async def file(self, path: ArtifactPath) -> Listed | None:
+        """The file at `path`."""
+
+    async def entries(self, path: ArtifactPath) -> Sequence[Listed]:
+        """The items of the directory at `path`, sorted by name; none when there is no such directory."""
+
+    async def tree(self, path: ArtifactPath, *, after: ArtifactPath | None, limit: int) -> Sequence[Listed]:
+        """The files below `path` in the order of their paths, those after `after`, `limit` at most."""
