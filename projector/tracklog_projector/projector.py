@@ -16,7 +16,7 @@ from tracklog_projector import compact, documents, fresh
 from tracklog_projector.checkpoints import HURRY, LOG_CHANNEL
 from tracklog_projector.fold import Fold
 from tracklog_projector.schema import LIVE, PROJECTOR_LOCK, VIEWS_LOCK
-from tracklog_projector.tail import read_after
+from tracklog_projector.tail import points_of, read_after
 
 SQL = statements("tracklog_projector")
 log = structlog.get_logger()
@@ -76,7 +76,9 @@ async def fold_next(
     Returns: the new position and what was folded; None when there is nothing to fold, or when the checkpoint
     was not at `position` after all (a rebuild switched over): then the position returned is the checkpoint's.
     """
-    read = await read_after(connection, position, entries_max=ENTRIES_MAX, bytes_max=BYTES_MAX)
+    read = await read_after(
+        connection, position, entries_max=ENTRIES_MAX, bytes_max=BYTES_MAX, points_max=POINTS_PER_FOLD_MAX
+    )
     entries = within_points(read)
     if not entries:
         return position, None
@@ -108,7 +110,7 @@ def within_points(entries: list[StoredEntry]) -> list[StoredEntry]:
     """The first entries that together hold at most POINTS_PER_FOLD_MAX points, one at least."""
     points = 0
     for number, entry in enumerate(entries):
-        points += getattr(getattr(entry.event, "points", None), "points", 0)
+        points += points_of(entry)
         if points > POINTS_PER_FOLD_MAX and number > 0:
             return entries[:number]
     return entries

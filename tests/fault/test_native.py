@@ -131,6 +131,24 @@ async def test_the_first_points_that_fit_are_kept(database: str) -> None:
     assert await logged_points(database, run_id) == [("a", 4), ("b", 6)]
 
 
+async def test_entries_that_unfold_to_many_points_are_read_a_few_at_a_time(database: str) -> None:
+    await prepare(database)
+    producer = uuid.uuid4()
+    async with appending(database) as node:
+        run_id = await new_run(node, "flat")
+        first = (await node.submit(batch(producer, 1, {"run_id": run_id.hex, "tags": {"t": "1"}}))).position
+        for sequence in range(2, 8):
+            points = series(sequence * 10**6, m=[0.0] * 200_000)
+            await node.submit(batch(producer, sequence, {"run_id": run_id.hex, "points": points}))
+    connection = await asyncpg.connect(database)
+    try:
+        read = await read_after(connection, first, points_max=300_000)
+        assert [entry.position for entry in read] == [first + 1, first + 2]
+        assert len(await read_after(connection, first + 5)) == 1
+    finally:
+        await connection.close()
+
+
 @pytest.fixture
 def server() -> Iterator[Server]:
     """A server of its own."""
