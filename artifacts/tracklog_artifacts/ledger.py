@@ -1,6 +1,6 @@
 """What the event log knows of artifacts: the endpoints record there what they did, and list from it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -42,9 +42,9 @@ class Listed:
 class Ledger(Protocol):
     """The log's side of artifacts. Reads see every write that was acknowledged before they began.
 
-    Every path begins with its experiment and its run or model, as `paths.path_of_uri` gives it. All methods
-    raise Rejected for a place that does not exist, or that the caller may not write to or read, and
-    Unavailable as the log does.
+    Every path lies in a place: the root of a run, a logged model or a trace, as `paths.path_of_uri` gives it,
+    wherever its experiment keeps its artifacts. All methods raise Rejected for a place that does not exist,
+    or that the caller may not write to or read, and Unavailable as the log does.
     """
 
     async def stored(self, files: Sequence[StoredFile]) -> None:
@@ -57,7 +57,9 @@ class Ledger(Protocol):
         """Record that the file or directory at `path` is gone with all it held; nothing there is fine too."""
 
     async def intended(self, intents: Sequence[Intent]) -> None:
-        """Remember uploads that were signed. Their sizes count for quotas until they are settled or expire.
+        """Remember uploads that may come. Their sizes count for quotas until they are settled or expire.
+
+        One of the same path and upload id takes the place of the one before: an upload that goes on.
 
         Raises: Rejected (RESOURCE_LIMIT_EXCEEDED), when a storage quota has no room for them.
         """
@@ -70,6 +72,9 @@ class Ledger(Protocol):
 
     async def file(self, path: ArtifactPath) -> Listed | None:
         """The file at `path`."""
+
+    async def files(self, paths: Sequence[ArtifactPath]) -> Mapping[ArtifactPath, Listed]:
+        """Those of these files that there are, in one round trip for a thousand."""
 
     async def entries(self, path: ArtifactPath) -> Sequence[Listed]:
         """The items of the directory at `path`, sorted by name; none when there is no such directory."""
