@@ -2,13 +2,13 @@
 
 import re
 import unicodedata
-from contextlib import suppress
 from typing import Final
 from urllib.parse import quote
 
 import structlog
 from aiohttp import ETag, web
 
+from tracklog_artifacts.outgoing import send_bytes
 from tracklog_artifacts.store import OpenArtifact
 from tracklog_contract.errors import TracklogError
 
@@ -57,15 +57,15 @@ async def send(request: web.Request, file: OpenArtifact, name: str) -> web.Strea
     await response.prepare(request)
     if count == 0 or request.method == "HEAD":
         return response
-    # A client that has had enough hangs up; that is no error.
-    with suppress(ConnectionResetError):
-        try:
-            async for piece in file.chunks(start, count):
-                await response.write(piece)
-        except TracklogError as error:
-            log.error("artifact_read_failed", name=name, error=error.message)  # noqa: TRY400 - no news in its trace
-            # The promised length is out already: only a broken connection says that the rest will not come.
-            response.force_close()
+    try:
+        await send_bytes(request, response, file, start, count)
+    except ConnectionResetError:
+        # A client that has had enough hangs up; that is no error.
+        response.force_close()
+    except TracklogError as error:
+        log.error("artifact_read_failed", name=name, error=error.message)  # noqa: TRY400 - no news in its trace
+        # The promised length is out already: only a broken connection says that the rest will not come.
+        response.force_close()
     return response
 
 

@@ -9,6 +9,7 @@ import fcntl
 import os
 import shutil
 import stat
+import sys
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -22,8 +23,14 @@ from tracklog_artifacts.store import Entry
 
 # Uploads on their way in and trees on their way out; never listed, and no path may begin with it.
 INCOMING: Final = ".incoming"
+# In it, what stays: unfinished multipart uploads, and the key that signs URLs.
+MULTIPART: Final = "multipart"
+KEY: Final = "key"
 
 _DIRECTORY_FLAGS: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+# An extended attribute of a file whose bytes were hashed on their way in.
+_SHA256: Final = "user.tracklog.sha256"
+_PAGE_FILES: Final = 1000
 # How often a directory may be deleted under an upload before that upload gives up.
 _PUBLISH_ATTEMPTS: Final = 100
 
@@ -31,13 +38,15 @@ _PUBLISH_ATTEMPTS: Final = 100
 def prepare(root: Path) -> None:
     """Make the root durable and usable, and remove what earlier processes left half done."""
     missing = [folder for folder in (root, *root.parents) if not folder.exists()]
-    (root / INCOMING).mkdir(parents=True, exist_ok=True)
-    for folder in missing:
+    (root / INCOMING / MULTIPART).mkdir(parents=True, exist_ok=True)
+    for folder in (*missing, root / INCOMING, root / INCOMING / MULTIPART):
         _sync_directory(folder.parent)
     if not os.access(root / INCOMING, os.W_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     with directory(root, (INCOMING,)) as incoming, os.scandir(incoming) as leftovers:
         for leftover in leftovers:
+            if leftover.name in {MULTIPART, KEY}:
+                continue
             if leftover.is_dir(follow_symlinks=False):
                 shutil.rmtree(leftover.name, ignore_errors=True, dir_fd=incoming)
             else:
@@ -97,35 +106,62 @@ def open_file(root: Path, path: ArtifactPath) -> BufferedReader:
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         if not stat.S_ISREG(mode):
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
-        return open(path[-1], "rb", opener=_opener_in(parent))
+        return open(path[-1], "rb", opener=opener_in(parent))
 
 
-def _opener_in(parent: int) -> Callable[[str, int], int]:
+def opener_in(parent: int) -> Callable[[str, int], int]:
+    """Opens names in this directory for `open`, without following links."""
     # Without O_NONBLOCK, opening a named pipe would wait for its writer.
     return lambda name, flags: os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666, dir_fd=parent)
 
 
 def list_directory(root: Path, path: ArtifactPath) -> list[Entry]:
     """What a client could ask for in the directory at `path`, sorted by name; nothing when it is none."""
-    found: list[Entry] = []
+    items = _items(root, path)
+    return sorted(
+        (Entry(name, facts and facts.st_size) for name, facts in items), key=lambda entry: entry.name
+    )
+
+
+def walk(root: Path) -> Iterator[list[tuple[ArtifactPath, os.stat_result]]]:
+    """Every file in pages, in the order of `ArtifactStore.walk`."""
+    page: list[tuple[ArtifactPath, os.stat_result]] = []
+    for found in _walk(root, ()):
+        page.append(found)
+        if len(page) == _PAGE_FILES:
+            yield page
+            page = []
+    if page:
+        yield page
+
+
+def _walk(root: Path, path: ArtifactPath) -> Iterator[tuple[ArtifactPath, os.stat_result]]:
+    items = _items(root, path)
+    # What is in a directory has its name and a "/" before it.
+    for name, facts in sorted(items, key=lambda item: item[0] if item[1] else item[0] + "/"):
+        if facts is None:
+            yield from _walk(root, (*path, name))
+        else:
+            yield (*path, name), facts
+
+
+def _items(root: Path, path: ArtifactPath) -> list[tuple[str, os.stat_result | None]]:
+    """The names in the directory at `path`, with the facts of files and None of directories."""
+    found: list[tuple[str, os.stat_result | None]] = []
     try:
         with directory(root, path) as here, os.scandir(here) as items:
             for item in items:
-                # A file may be deleted between the listing and the look at it.
-                with suppress(FileNotFoundError):
-                    found.extend(_entry(item))
+                if not is_safe_name(item.name) or (item.name == INCOMING and not path):
+                    continue
+                if item.is_dir(follow_symlinks=False):
+                    found.append((item.name, None))
+                elif item.is_file(follow_symlinks=False):
+                    # It may be deleted between the listing and the look at it.
+                    with suppress(FileNotFoundError):
+                        found.append((item.name, item.stat(follow_symlinks=False)))
     except (FileNotFoundError, NotADirectoryError):
         return []
-    return sorted((entry for entry in found if path or entry.name != INCOMING), key=lambda entry: entry.name)
-
-
-def _entry(item: "os.DirEntry[str]") -> Iterator[Entry]:
-    if not is_safe_name(item.name):
-        return
-    if item.is_dir(follow_symlinks=False):
-        yield Entry(item.name, None)
-    elif item.is_file(follow_symlinks=False):
-        yield Entry(item.name, item.stat(follow_symlinks=False).st_size)
+    return found
 
 
 @dataclass(frozen=True)
@@ -136,28 +172,48 @@ class Staged:
     file: BufferedWriter
 
 
-def stage(root: Path, path: ArtifactPath) -> Staged:
-    """A new empty file to fill, to `publish` at `path`, and to `discard` in any case.
+def refuse_impossible(root: Path, path: ArtifactPath) -> None:
+    """Pass where a file can be published at `path`, so that this is not found out after a long upload.
 
-    Raises: NotADirectoryError or IsADirectoryError, rather than let `publish` do so after a long upload.
+    Raises: NotADirectoryError or IsADirectoryError, as `publish` would.
     """
     with suppress(FileNotFoundError), directory(root, path[:-1]) as parent:
         if stat.S_ISDIR(os.stat(path[-1], dir_fd=parent, follow_symlinks=False).st_mode):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+
+
+def stage(root: Path, path: ArtifactPath) -> Staged:
+    """A new empty file to fill, to `publish` at `path`, and to `discard` in any case.
+
+    Raises: NotADirectoryError or IsADirectoryError, as `refuse_impossible`.
+    """
+    refuse_impossible(root, path)
+    return stage_part(root)
+
+
+def stage_part(root: Path) -> Staged:
+    """A new empty file to fill, for a part of an upload, and to `discard` in any case."""
     with directory(root, (INCOMING,)) as incoming:
         while True:
             name = uuid.uuid4().hex
-            file = open(name, "xb", opener=_opener_in(incoming))  # noqa: SIM115 - kept open for the upload
+            file = open(name, "xb", opener=opener_in(incoming))  # noqa: SIM115 - kept open for the upload
             # A process that starts just now may have taken it for abandoned before we held the lock.
             if _lock(file.fileno()) and os.fstat(file.fileno()).st_nlink:
                 return Staged(name, file)
             file.close()
 
 
-def publish(root: Path, staged: Staged, path: ArtifactPath) -> None:
-    """Make the staged file the one at `path`, durably, in one step."""
+def sync(staged: Staged) -> None:
+    """Make the staged file's bytes durable."""
     staged.file.flush()
     os.fsync(staged.file.fileno())
+
+
+def publish(root: Path, staged: Staged, path: ArtifactPath, sha256: str = "") -> os.stat_result:
+    """Make the staged file the one at `path`, durably, in one step; its facts."""
+    if sha256:
+        _remember_sha256(staged.file.fileno(), sha256)
+    sync(staged)
     with directory(root, (INCOMING,)) as incoming:
         for attempt in range(1, _PUBLISH_ATTEMPTS + 1):
             try:
@@ -169,7 +225,8 @@ def publish(root: Path, staged: Staged, path: ArtifactPath) -> None:
                 if attempt == _PUBLISH_ATTEMPTS:
                     raise
             else:
-                return
+                break
+        return os.fstat(staged.file.fileno())
 
 
 def discard(root: Path, staged: Staged) -> None:
@@ -179,6 +236,35 @@ def discard(root: Path, staged: Staged) -> None:
     # Closing writes what is still buffered: to no purpose here, and on a full disk it fails.
     with suppress(OSError):
         staged.file.close()
+
+
+def names(folder: int) -> list[str]:
+    """The sorted names in an open directory."""
+    with os.scandir(folder) as items:
+        return sorted(item.name for item in items)
+
+
+def look(root: Path, path: ArtifactPath) -> tuple[os.stat_result, str] | None:
+    """The facts and the SHA-256 ("" where unknown) of the regular file at `path`; None when there is none."""
+    try:
+        with open_file(root, path) as file:
+            return os.fstat(file.fileno()), _sha256_of(file.fileno())
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        return None
+
+
+def _remember_sha256(descriptor: int, sha256: str) -> None:
+    if sys.platform == "linux":
+        # Not every file system has attributes; the sum is then not known later.
+        with suppress(OSError):
+            os.setxattr(descriptor, _SHA256, sha256.encode())
+
+
+def _sha256_of(descriptor: int) -> str:
+    if sys.platform == "linux":
+        with suppress(OSError):
+            return os.getxattr(descriptor, _SHA256).decode("ascii", "replace")
+    return ""
 
 
 def remove(root: Path, path: ArtifactPath) -> None:
@@ -205,7 +291,7 @@ def _take_away(name: str, parent: int, incoming: int) -> None:
 
 def _remove_abandoned(name: str, incoming: int) -> None:
     """Remove a staged file unless a living process holds it."""
-    with suppress(FileNotFoundError), open(name, "rb", opener=_opener_in(incoming)) as file:
+    with suppress(FileNotFoundError), open(name, "rb", opener=opener_in(incoming)) as file:
         if _lock(file.fileno()):
             os.unlink(name, dir_fd=incoming)
 
@@ -216,3 +302,23 @@ def _lock(descriptor: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def key(root: Path, new: bytes) -> bytes:
+    """The root's key, which all processes share: `new`, if it has none yet. Only its owner can read it."""
+    while True:
+        with suppress(FileNotFoundError), open_file(root, (INCOMING, KEY)) as file:
+            return file.read()
+        name = uuid.uuid4().hex
+        # Another process's start may clear our file away, or be faster.
+        with directory(root, (INCOMING,)) as incoming, suppress(FileNotFoundError, FileExistsError):
+            descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=incoming)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(new)
+                file.flush()
+                os.fsync(file.fileno())
+            try:
+                os.link(name, KEY, src_dir_fd=incoming, dst_dir_fd=incoming)
+                os.fsync(incoming)
+            finally:
+                os.unlink(name, dir_fd=incoming)

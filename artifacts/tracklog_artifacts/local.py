@@ -1,46 +1,42 @@
 """The artifact store in a local directory."""
 
-import asyncio
-import errno
+import hashlib
 import os
-from collections.abc import AsyncIterable, AsyncIterator, Callable
+import time
+from collections.abc import AsyncIterable, AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from functools import partial
 from io import BufferedReader
 from pathlib import Path
-from typing import Final, ParamSpec, TypeVar
+from typing import Final
 
-from tracklog_artifacts import files
+from tracklog_artifacts import files, local_multipart, signing
+from tracklog_artifacts.incoming import CHUNK_BYTES, checked, gathered
 from tracklog_artifacts.paths import ArtifactPath
-from tracklog_artifacts.store import Entry
-from tracklog_contract.errors import INVALID, NOT_FOUND, Busy, Rejected, TracklogError, Unavailable
+from tracklog_artifacts.signing import Grant
+from tracklog_artifacts.store import Entry, Part, SignedRequest, Stat
+from tracklog_artifacts.threads import Threads
+from tracklog_contract.errors import INVALID, NOT_FOUND, Rejected, Unavailable
 
-# One piece of a file in memory; with 64 uploads at once this stays far below the memory of the process.
-CHUNK_BYTES: Final = 256 * 1024
 # Threads of their own: a slow disk must not take the process's other work with it.
 THREADS: Final = 16
 
-_IMPOSSIBLE: Final = {errno.ENOTDIR, errno.EISDIR, errno.ELOOP}
-_UNNAMEABLE: Final = {errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ}
-_FULL: Final = {errno.ENOSPC, errno.EDQUOT}
-_EXHAUSTED: Final = {errno.EMFILE, errno.ENFILE}
-
-_P = ParamSpec("_P")
-_T = TypeVar("_T")
-
 
 class LocalStore:
-    """An `ArtifactStore` under `root`, safe to share between processes.
+    """An `ArtifactStore` under `root`, safe to share between processes; its URLs lead to this server.
 
     Raises: Unavailable, when `root` cannot be made or written to.
     """
+
+    part_bytes_min = local_multipart.PART_BYTES_MIN
+    parts_max = local_multipart.PARTS_MAX
 
     def __init__(self, root: Path) -> None:
         self._root = root
         self._threads = Threads(ThreadPoolExecutor(THREADS, thread_name_prefix="artifacts"))
         try:
             files.prepare(root)
+            self._key = files.key(root, signing.new_key())
         except OSError as error:
             raise Unavailable(f"The artifact root '{root}' cannot be used: {error.strerror}.") from error
 
@@ -53,15 +49,63 @@ class LocalStore:
         finally:
             file.close()
 
-    async def write(self, path: ArtifactPath, chunks: AsyncIterable[bytes]) -> None:
+    async def write(
+        self,
+        path: ArtifactPath,
+        chunks: AsyncIterable[bytes],
+        *,
+        size_bytes: int | None = None,
+        sha256: str = "",
+    ) -> Stat:
         """As `ArtifactStore.write`."""
         staged = await self._threads.run(files.stage, self._root, _outside_incoming(path))
         try:
-            async for piece in _gathered(chunks):
-                await self._threads.run(staged.file.write, piece)
-            await self._threads.run(files.publish, self._root, staged, path)
+            digest = await self._fill(staged, gathered(checked(chunks, size_bytes)), sha256)
+            facts = await self._threads.run(files.publish, self._root, staged, path, digest)
         finally:
             await self._threads.run(files.discard, self._root, staged)
+        return _stat(facts, digest)
+
+    async def write_part(
+        self,
+        path: ArtifactPath,
+        upload_id: str,
+        number: int,
+        chunks: AsyncIterable[bytes],
+        *,
+        size_bytes: int | None = None,
+    ) -> Part:
+        """Store a part of a multipart upload, durably, in place of the one of this number.
+
+        Raises: Rejected, storing nothing, when the bytes are not of this size, or there is no such upload.
+        """
+        if not 1 <= number <= self.parts_max:
+            raise Rejected(INVALID, f"Parts are numbered from 1 to {self.parts_max}.")
+        await self.parts(path, upload_id)
+        staged = await self._threads.run(files.stage_part, self._root)
+        try:
+            etag = await self._fill(staged, gathered(checked(chunks, size_bytes)))
+            stored_bytes = staged.file.tell()
+            await self._threads.run(
+                local_multipart.publish_part, self._root, path, upload_id, number, staged, etag
+            )
+        finally:
+            await self._threads.run(files.discard, self._root, staged)
+        return Part(number, stored_bytes, etag)
+
+    async def _fill(self, staged: files.Staged, pieces: AsyncIterable[bytes], sha256: str = "") -> str:
+        """Write these bytes; their SHA-256, which must be `sha256` if that is given."""
+        seen = hashlib.sha256()
+
+        def take(piece: bytes) -> None:
+            seen.update(piece)
+            staged.file.write(piece)
+
+        async for piece in pieces:
+            await self._threads.run(take, piece)
+        if sha256 and seen.hexdigest() != sha256:
+            raise Rejected(INVALID, "The bytes do not have the SHA-256 that was told; nothing was stored.")
+        return seen.hexdigest()
 
     async def entries(self, path: ArtifactPath) -> list[Entry]:
         """As `ArtifactStore.entries`."""
@@ -71,18 +115,83 @@ class LocalStore:
         """As `ArtifactStore.delete`."""
         await self._threads.run(files.remove, self._root, _outside_incoming(path))
 
+    async def stat(self, path: ArtifactPath) -> Stat | None:
+        """As `ArtifactStore.stat`."""
+        found = await self._threads.run(files.look, self._root, _outside_incoming(path))
+        return None if found is None else _stat(*found)
+
+    async def walk(self) -> AsyncIterator[tuple[ArtifactPath, Stat]]:
+        """As `ArtifactStore.walk`."""
+        pages = files.walk(self._root)
+        while page := await self._threads.run(next, pages, None):
+            for path, facts in page:
+                yield path, _stat(facts)
+
+    def sign_get(self, path: ArtifactPath, *, expires_s: int) -> SignedRequest:
+        """As `ArtifactStore.sign_get`; good for HEAD too."""
+        return self._signed(Grant("GET", path, _at(expires_s)))
+
+    def sign_put(
+        self, path: ArtifactPath, *, expires_s: int, size_bytes: int | None, sha256: str = ""
+    ) -> SignedRequest:
+        """As `ArtifactStore.sign_put`."""
+        return self._signed(Grant("PUT", path, _at(expires_s), size_bytes, sha256))
+
+    def sign_part(
+        self, path: ArtifactPath, upload_id: str, number: int, *, expires_s: int, size_bytes: int | None
+    ) -> SignedRequest:
+        """As `ArtifactStore.sign_part`."""
+        return self._signed(Grant("PUT", path, _at(expires_s), size_bytes, upload_id=upload_id, part=number))
+
+    def sign_abort(self, path: ArtifactPath, upload_id: str, *, expires_s: int) -> SignedRequest:
+        """As `ArtifactStore.sign_abort`."""
+        return self._signed(Grant("DELETE", path, _at(expires_s), upload_id=upload_id))
+
+    def _signed(self, grant: Grant) -> SignedRequest:
+        _outside_incoming(grant.path)
+        return SignedRequest(grant.method, signing.signed_url(self._key, grant), {})
+
+    def granted(self, method: str, path: ArtifactPath, query: str) -> Grant:
+        """What a URL of this store grants to who sends it with `method`.
+
+        Raises: Rejected (PERMISSION_DENIED), when nothing.
+        """
+        return signing.granted(self._key, "GET" if method == "HEAD" else method, path, query, time.time())
+
+    async def create_multipart(self, path: ArtifactPath) -> str:
+        """As `ArtifactStore.create_multipart`."""
+        return await self._threads.run(local_multipart.create, self._root, _outside_incoming(path))
+
+    async def parts(self, path: ArtifactPath, upload_id: str) -> list[Part]:
+        """As `ArtifactStore.parts`."""
+        return await self._threads.run(local_multipart.parts, self._root, path, upload_id)
+
+    async def complete_multipart(
+        self, path: ArtifactPath, upload_id: str, parts: Sequence[tuple[int, str]]
+    ) -> Stat:
+        """As `ArtifactStore.complete_multipart`."""
+        return _stat(await self._threads.run(local_multipart.complete, self._root, path, upload_id, parts))
+
+    async def abort_multipart(self, path: ArtifactPath, upload_id: str) -> None:
+        """As `ArtifactStore.abort_multipart`."""
+        await self._threads.run(local_multipart.abort, self._root, path, upload_id)
+
+    async def uploads(self) -> AsyncIterator[tuple[ArtifactPath, str, float]]:
+        """As `ArtifactStore.uploads`."""
+        for upload in await self._threads.run(local_multipart.uploads, self._root):
+            yield upload
+
 
 class LocalFile:
     """An `OpenArtifact` that is a local file."""
 
-    def __init__(self, file: BufferedReader, threads: "Threads") -> None:
+    def __init__(self, file: BufferedReader, threads: Threads) -> None:
         self._file = file
         self._threads = threads
         facts = os.fstat(file.fileno())
         self.size_bytes = facts.st_size
         self.modified_s = facts.st_mtime
-        # Every write makes a new inode, so two versions differ even within one tick of the clock.
-        self.etag = f"{facts.st_mtime_ns:x}-{facts.st_size:x}-{facts.st_ino:x}"
+        self.etag = _etag(facts)
 
     async def chunks(self, start: int, count: int) -> AsyncIterator[bytes]:
         """As `OpenArtifact.chunks`."""
@@ -90,46 +199,20 @@ class LocalFile:
         while start < end:
             piece = await self._threads.run(_read_at, self._file, start, min(CHUNK_BYTES, end - start))
             if not piece:
-                raise Unavailable("An artifact became shorter while it was read.")
+                raise _shorter()
             start += len(piece)
             yield piece
 
+    async def sendfile(self, socket: int, start: int, count: int) -> int:
+        """Hand some of the `count` bytes from `start` on to a non-blocking socket, without copying; how many.
 
-class Threads:
-    """Runs blocking file work beside the event loop and turns the system's errors into ours."""
-
-    def __init__(self, executor: ThreadPoolExecutor) -> None:
-        self._executor = executor
-
-    async def run(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-        """What `work(*args)` returns.
-
-        Raises: Rejected, Busy or Unavailable in place of an OSError.
+        Returns: 0, when the socket takes none now.
+        Raises: ConnectionResetError, when the other side has left; Unavailable, as `chunks`.
         """
-        loop = asyncio.get_running_loop()
-        try:
-            return await loop.run_in_executor(self._executor, partial(work, *args, **kwargs))
-        except OSError as error:
-            raise _translated(error) from error
-
-
-def _translated(error: OSError) -> TracklogError:
-    if error.errno in _IMPOSSIBLE:
-        return Rejected(
-            INVALID, "The artifact path needs a directory where a file is, or a file where a directory is."
-        )
-    if error.errno in _UNNAMEABLE:
-        return Rejected(
-            INVALID,
-            "The artifact store cannot hold a file of this name: it is too long or has odd characters.",
-        )
-    if error.errno in _EXHAUSTED:
-        return Busy("The server has too many files open.")
-    if error.errno in _FULL:
-        return Unavailable(
-            "The artifact store has no space left; nothing was stored. Free space on the server."
-        )
-    return Unavailable(f"The artifact store failed: {error.strerror}.")
+        sent = await self._threads.run(_sendfile, socket, self._file.fileno(), start, count)
+        if sent is None:
+            raise ConnectionResetError
+        return sent
 
 
 def _outside_incoming(path: ArtifactPath) -> ArtifactPath:
@@ -154,13 +237,31 @@ def _read_at(file: BufferedReader, start: int, count: int) -> bytes:
     return file.read(count)
 
 
-async def _gathered(chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
-    """The same bytes in pieces worth a trip to a thread."""
-    waiting = bytearray()
-    async for chunk in chunks:
-        waiting += chunk
-        if len(waiting) >= CHUNK_BYTES:
-            yield bytes(waiting)
-            waiting.clear()
-    if waiting:
-        yield bytes(waiting)
+def _sendfile(socket: int, file: int, start: int, count: int) -> int | None:
+    """How many bytes went; None when there is nobody to take them."""
+    try:
+        sent = os.sendfile(socket, file, start, count)
+    except BlockingIOError:
+        return 0
+    except ConnectionError:
+        return None
+    if not sent:
+        raise _shorter()
+    return sent
+
+
+def _shorter() -> Unavailable:
+    return Unavailable("An artifact became shorter while it was read.")
+
+
+def _etag(facts: os.stat_result) -> str:
+    # Every write makes a new inode, so two versions differ even within one tick of the clock.
+    return f"{facts.st_mtime_ns:x}-{facts.st_size:x}-{facts.st_ino:x}"
+
+
+def _stat(facts: os.stat_result, sha256: str = "") -> Stat:
+    return Stat(facts.st_size, _etag(facts), facts.st_mtime, sha256)
+
+
+def _at(expires_s: int) -> int:
+    return int(time.time()) + expires_s

@@ -1,10 +1,6 @@
 """The artifact endpoints over one store: MLflow's `mlflow-artifacts` proxy, and those of runs and models."""
 
-import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -13,10 +9,10 @@ from aiohttp import web
 
 from tracklog_artifacts import paths, presigned
 from tracklog_artifacts.download import send
-from tracklog_artifacts.local import LocalStore
+from tracklog_artifacts.incoming import ArtifactConfig, Uploads, refuse_encoded
 from tracklog_artifacts.paths import ArtifactPath
 from tracklog_artifacts.store import ArtifactStore, Entry
-from tracklog_contract.errors import BAD_REQUEST, INVALID, UNIMPLEMENTED, Busy, Rejected
+from tracklog_contract.errors import BAD_REQUEST, INVALID, UNIMPLEMENTED, Rejected
 from tracklog_contract.limits import ARTIFACT_UPLOAD_BYTES_MAX
 from tracklog_contract.validate import path_part
 
@@ -28,21 +24,10 @@ _MODEL: Final = "/2.0/mlflow/logged-models/{model_id}"
 # `(?s:.+)` and not `.+`: a newline in a path must reach the check that refuses it.
 _TAIL: Final = "{path:(?s:.+)}"
 _QUERY_FIELDS_MAX: Final = 20
-# How aiohttp tells that a client hung up or sent nonsense in the middle of a body.
-_BROKEN_UPLOADS: Final = (ConnectionError, web.RequestPayloadError)
-
-
-@dataclass(frozen=True)
-class ArtifactConfig:
-    """Bounds of the artifact endpoints, per process."""
-
-    uploads_max: int = 64
-    # A client that sends nothing for so long has lost its upload, so that it cannot keep its place for ever.
-    upload_stall_timeout_s: float = 60.0
 
 
 class Artifacts:
-    """The handlers over the store under `root`.
+    """The handlers over one store.
 
     `artifact_uri` tells a run's artifact root from its id, `model_artifact_uri` a logged model's; they raise
     Rejected for a run or model that does not exist.
@@ -50,16 +35,15 @@ class Artifacts:
 
     def __init__(
         self,
-        root: Path,
+        store: ArtifactStore,
         artifact_uri: Callable[[str], Awaitable[str]],
         model_artifact_uri: Callable[[str], Awaitable[str]],
         config: ArtifactConfig | None = None,
     ) -> None:
-        self._store: ArtifactStore = LocalStore(root)
+        self._store = store
         self._artifact_uri = artifact_uri
         self._model_artifact_uri = model_artifact_uri
-        self._config = config or ArtifactConfig()
-        self._uploads = 0
+        self._uploads = Uploads(config or ArtifactConfig())
 
     def routes(self) -> list[Route]:
         """Routes to mount under each API prefix."""
@@ -91,39 +75,10 @@ class Artifacts:
 
     async def _upload(self, request: web.Request) -> web.StreamResponse:
         path = _path_to_change(request, paths.file_path)
-        _refuse_encoded(request)
-        with self._upload_slot():
-            await self._store.write(path, self._body(request))
+        refuse_encoded(request)
+        with self._uploads.slot():
+            await self._store.write(path, self._uploads.body(request))
         return _json({})
-
-    @contextmanager
-    def _upload_slot(self) -> Iterator[None]:
-        if self._uploads >= self._config.uploads_max:
-            raise Busy(
-                f"The server is taking {self._uploads} uploads already; send this one again in a moment."
-            )
-        self._uploads += 1
-        try:
-            yield
-        finally:
-            self._uploads -= 1
-
-    async def _body(self, request: web.Request) -> AsyncIterator[bytes]:
-        try:
-            while True:
-                async with asyncio.timeout(self._config.upload_stall_timeout_s):
-                    chunk = await request.content.readany()
-                if not chunk:
-                    return
-                yield chunk
-        except TimeoutError:
-            raise Rejected(
-                BAD_REQUEST, "The upload stood still for too long; nothing of it was stored."
-            ) from None
-        except _BROKEN_UPLOADS as error:
-            raise Rejected(
-                BAD_REQUEST, "The upload broke off before its end; nothing of it was stored."
-            ) from error
 
     async def _download(self, request: web.Request) -> web.StreamResponse:
         return await self._send(request, paths.file_path(paths.decoded(_raw_tail(request))))
@@ -158,14 +113,14 @@ class Artifacts:
         query = _query(request)
         run_id = _specified(query, "run_uuid")
         inside = paths.file_path(_specified(query, "path"))
-        _refuse_encoded(request)
+        refuse_encoded(request)
         if (request.content_length or 0) > ARTIFACT_UPLOAD_BYTES_MAX:
             raise _too_large()
         if not request.can_read_body:
             raise _no_data()
         root = paths.path_of_uri(await self._artifact_uri(run_id))
-        with self._upload_slot():
-            await self._store.write(root + inside, _some_but_not_too_many(self._body(request)))
+        with self._uploads.slot():
+            await self._store.write(root + inside, _some_but_not_too_many(self._uploads.body(request)))
         return _json({})
 
     async def _list_model(self, request: web.Request) -> web.StreamResponse:
@@ -238,12 +193,6 @@ def _path_to_change(request: web.Request, parse: Callable[[str], ArtifactPath]) 
     if request.rel_url.raw_query_string or request.rel_url.raw_fragment:
         raise Rejected(INVALID, "Invalid path: '?' must be sent as %3F, and no artifact's name has a '#'")
     return parse(paths.decoded(_raw_tail(request)))
-
-
-def _refuse_encoded(request: web.Request) -> None:
-    # The HTTP library would unpack it on the way in: the file read back would not be the one sent.
-    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
-        raise Rejected(INVALID, "Send artifacts without Content-Encoding; files are stored as they are.")
 
 
 def _query(request: web.Request) -> dict[str, str]:

@@ -40,7 +40,12 @@ class OpenArtifact(Protocol):
 
 @dataclass(frozen=True)
 class SignedRequest:
-    """A request that whoever has it may send to the store, once or more, until it expires."""
+    """A request that whoever has it may send to the store, once or more, until it expires.
+
+    `url` begins with "/" where this server is the store: it is then relative to the address by which the
+    client reached it, and answered by `signed_http`. `headers` are to be sent as they are; Content-Length,
+    which every client sends by itself, is not among them.
+    """
 
     method: str
     url: str
@@ -58,7 +63,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Stat:
-    """What the store says of a file; `sha256` is "" where it keeps none."""
+    """What the store says of a file; `sha256` (lower-case hex) is "" where it keeps none."""
 
     size_bytes: int
     etag: str
@@ -67,11 +72,19 @@ class Stat:
 
 
 class ArtifactStore(Protocol):
-    """A tree of files. Directories exist because files in them do; nothing is created by reading.
+    """A tree of files that clients also reach themselves, by signed requests.
 
-    All methods raise Rejected when the path cannot exist here (a file where a directory is needed, a name too
-    long for the storage), and Unavailable when the storage fails.
+    Directories exist because files in them do; nothing is created by reading. All methods raise Rejected when
+    the path cannot exist here (a file where a directory is needed, a name too long for the storage), and
+    Unavailable when the storage fails.
+
+    Signing needs no round trip. A signed request is good for one object, one method and `expires_s` seconds,
+    and a PUT for exactly the size, and where given the SHA-256, that was signed; the store refuses others.
+    `part_bytes_min`: of every part but the last. `parts_max`: of one upload.
     """
+
+    part_bytes_min: int
+    parts_max: int
 
     def open(self, path: ArtifactPath) -> AbstractAsyncContextManager[OpenArtifact]:
         """The file at `path`, open for as long as the context lasts.
@@ -79,11 +92,21 @@ class ArtifactStore(Protocol):
         Raises: Rejected, when there is no file (RESOURCE_DOES_NOT_EXIST) or it is a directory.
         """
 
-    async def write(self, path: ArtifactPath, chunks: AsyncIterable[bytes]) -> None:
+    async def write(
+        self,
+        path: ArtifactPath,
+        chunks: AsyncIterable[bytes],
+        *,
+        size_bytes: int | None = None,
+        sha256: str = "",
+    ) -> Stat:
         """Store all of `chunks` as the file at `path`, durably: on return it survives a power cut.
 
         Readers see the old file or the whole new one. When `chunks` raises, nothing is stored and the error
         goes on to the caller. Of concurrent writes, the last to complete wins.
+
+        Returns: what was stored, with its SHA-256, which is computed on the way.
+        Raises: Rejected, storing nothing, when the bytes are not of this size or SHA-256 (if given).
         """
 
     async def entries(self, path: ArtifactPath) -> list[Entry]:
@@ -92,16 +115,14 @@ class ArtifactStore(Protocol):
     async def delete(self, path: ArtifactPath) -> None:
         """Remove the file or the directory with all it holds, durably; nothing there is fine too."""
 
+    async def stat(self, path: ArtifactPath) -> Stat | None:
+        """What is at `path`; None when there is no file."""
 
-class SigningStore(ArtifactStore, Protocol):
-    """A store that clients reach themselves, by signed requests.
+    def walk(self) -> AsyncIterator[tuple[ArtifactPath, Stat]]:
+        """Every file of the store, page by page: for gc and its report. `sha256` is not looked up.
 
-    Signing needs no round trip. A signed request is good for one object, one method and `expires_s` seconds,
-    and a PUT for exactly the size, and where given the SHA-256, that was signed.
-    """
-
-    part_bytes_min: int
-    parts_max: int
+        The order is that of the paths' texts by code points, as S3 lists its keys: "a!" < "a/b" < "a0".
+        """
 
     def sign_get(self, path: ArtifactPath, *, expires_s: int) -> SignedRequest:
         """A ranged or whole GET of the file, answered as a download that no browser runs."""
@@ -120,7 +141,7 @@ class SigningStore(ArtifactStore, Protocol):
         """A DELETE that gives a multipart upload up."""
 
     async def create_multipart(self, path: ArtifactPath) -> str:
-        """Begin a multipart upload; its id."""
+        """Begin a multipart upload; its id. It is there until it is completed or aborted."""
 
     async def parts(self, path: ArtifactPath, upload_id: str) -> Sequence[Part]:
         """The parts that are there, by number.
@@ -131,7 +152,7 @@ class SigningStore(ArtifactStore, Protocol):
     async def complete_multipart(
         self, path: ArtifactPath, upload_id: str, parts: Sequence[tuple[int, str]]
     ) -> Stat:
-        """Make the file of these parts (number, ETag), in this order, in one step.
+        """Make the file of these parts (number, ETag with or without quotes), in this order, in one step.
 
         Raises: Rejected, when a part is missing, too small or another than its ETag says, or there is no such
         upload.
@@ -139,12 +160,6 @@ class SigningStore(ArtifactStore, Protocol):
 
     async def abort_multipart(self, path: ArtifactPath, upload_id: str) -> None:
         """Give up a multipart upload and its parts; one that is not there is fine too."""
-
-    async def stat(self, path: ArtifactPath) -> Stat | None:
-        """What is at `path`; None when there is no file."""
-
-    def walk(self) -> AsyncIterator[tuple[ArtifactPath, Stat]]:
-        """Every file of the store, in the order of their paths, page by page: for gc and its report."""
 
     def uploads(self) -> AsyncIterator[tuple[ArtifactPath, str, float]]:
         """Every unfinished multipart upload: path, id and when it began, in seconds since 1970."""

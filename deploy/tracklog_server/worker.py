@@ -11,7 +11,9 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from tracklog_artifacts.local import LocalStore
 from tracklog_artifacts.service import Artifacts
+from tracklog_artifacts.signed_http import SignedFiles
 from tracklog_contract.limits import JSON_BODY_BYTES_MAX, parse_quotas
 from tracklog_ingest import http as ingest_http
 from tracklog_ingest import models_http, native_http, otlp, traces_http
@@ -90,7 +92,8 @@ def _ingest(pool: Any, queries: Queries, task: Task) -> Ingest:
 
 
 def _application(ingest: Ingest, queries: Queries, traffic: Traffic, task: Task) -> web.Application:
-    artifacts = Artifacts(Path(task.artifact_dir), queries.artifact_uri, queries.model_artifact_uri)
+    store = LocalStore(Path(task.artifact_dir))
+    artifacts = Artifacts(store, queries.artifact_uri, queries.model_artifact_uri)
     writes = (
         *ingest_http.routes(ingest),
         *models_http.routes(ingest),
@@ -102,7 +105,8 @@ def _application(ingest: Ingest, queries: Queries, traffic: Traffic, task: Task)
     routes = (*writes, *reads)
     application = compose(routes, HostCheck(task.allowed_hosts), traffic)
     page = (*graphql_http.root_routes(queries), *web_page.routes(web_page.find_build()))
-    for method, path, handler in (*artifacts.root_routes(), *otlp.root_routes(ingest), *page):
+    files = (*artifacts.root_routes(), *SignedFiles(store).root_routes())
+    for method, path, handler in (*files, *otlp.root_routes(ingest), *page):
         application.router.add_route(method, path, handler)
     application.router.add_get("/health", status.health(ingest.can_append, queries.projector_alive))
     return application

@@ -1,222 +1,36 @@
 """The contract of every artifact store, run on the local one, and what only the local one promises."""
 
 import asyncio
+import contextlib
 import errno
 import os
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
+from aiohttp import ClientSession, web
+from aiohttp.test_utils import TestServer
 
+from tests.conformance.store_contract import Sender, SignedContract, pieces, read, read_all
 from tracklog_artifacts import files
-from tracklog_artifacts.local import CHUNK_BYTES, LocalStore
+from tracklog_artifacts.incoming import CHUNK_BYTES
+from tracklog_artifacts.local import LocalStore
+from tracklog_artifacts.signed_http import SignedFiles
 from tracklog_artifacts.store import Entry
-from tracklog_contract.errors import INVALID, NOT_FOUND, Busy, Rejected, Unavailable
+from tracklog_contract.errors import INVALID, Busy, Rejected, TracklogError, Unavailable
 
 
-async def pieces(*parts):
-    for part in parts:
-        yield part
+@web.middleware
+async def errors_as_statuses(request, handler):
+    try:
+        return await handler(request)
+    except TracklogError as error:
+        return web.Response(status=error.status, text=error.message)
 
 
-async def read_all(file):
-    return b"".join([piece async for piece in file.chunks(0, file.size_bytes)])
-
-
-async def read(store, path):
-    async with store.open(path) as file:
-        return await read_all(file)
-
-
-async def read_part(store, path, start, count):
-    async with store.open(path) as file:
-        return b"".join([piece async for piece in file.chunks(start, count)])
-
-
-class StoreContract:
-    """A store's tests: subclasses give the fixture `store`."""
-
-    async def test_what_is_written_is_read(self, store):
-        await store.write(("1", "run", "a b.txt"), pieces(b"he", b"", b"llo"))
-        assert await read(store, ("1", "run", "a b.txt")) == b"hello"
-
-    async def test_an_empty_file_is_a_file(self, store):
-        await store.write(("empty",), pieces())
-        assert await read(store, ("empty",)) == b""
-        assert await store.entries(()) == [Entry("empty", 0)]
-
-    @pytest.mark.parametrize("size", [CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1, 3 * CHUNK_BYTES + 7])
-    async def test_sizes_around_a_chunk(self, store, size):
-        content = os.urandom(size)
-        await store.write(("f",), pieces(*(content[at : at + 50_000] for at in range(0, size, 50_000))))
-        assert await read(store, ("f",)) == content
-
-    async def test_a_part_is_read(self, store):
-        content = os.urandom(2 * CHUNK_BYTES)
-        await store.write(("f",), pieces(content))
-        assert await read_part(store, ("f",), 1, 5) == content[1:6]
-        assert (
-            await read_part(store, ("f",), CHUNK_BYTES - 1, 2) == content[CHUNK_BYTES - 1 : CHUNK_BYTES + 1]
-        )
-        assert await read_part(store, ("f",), 0, 0) == b""
-
-    async def test_pieces_are_small(self, store):
-        await store.write(("f",), pieces(bytes(5 * 2**20)))
-        async with store.open(("f",)) as file:
-            async for piece in file.chunks(0, file.size_bytes):
-                assert len(piece) <= 2**20
-
-    @pytest.mark.parametrize("path", [("no",), ("no", "such"), ("file", "below")])
-    async def test_a_missing_file_does_not_exist(self, store, path):
-        await store.write(("file",), pieces(b"x"))
-        with pytest.raises(Rejected, match="No such artifact: '" + "/".join(path)) as refusal:
-            await read(store, path)
-        assert refusal.value.error_code == NOT_FOUND
-
-    async def test_a_directory_is_not_a_file(self, store):
-        await store.write(("d", "f"), pieces(b"x"))
-        with pytest.raises(Rejected, match="refers to a directory") as refusal:
-            await read(store, ("d",))
-        assert refusal.value.error_code == INVALID
-
-    async def test_a_write_replaces(self, store):
-        await store.write(("f",), pieces(b"a long first version"))
-        async with store.open(("f",)) as first:
-            await store.write(("f",), pieces(b"second"))
-            assert await read_all(first) == b"a long first version"
-        assert await read(store, ("f",)) == b"second"
-        async with store.open(("f",)) as second:
-            assert second.etag != first.etag
-            assert second.modified_s >= first.modified_s
-
-    async def test_a_deleted_file_can_be_read_to_its_end(self, store):
-        await store.write(("f",), pieces(b"x" * 2 * CHUNK_BYTES))
-        async with store.open(("f",)) as file:
-            await store.delete(("f",))
-            assert await read_all(file) == b"x" * 2 * CHUNK_BYTES
-
-    async def test_nothing_is_seen_before_the_end(self, store):
-        await store.write(("old",), pieces(b"old"))
-
-        async def slow():
-            for _ in range(3):
-                yield b"n" * CHUNK_BYTES
-                assert await read(store, ("old",)) == b"old"
-                assert await store.entries(()) == [Entry("old", 3)]
-                assert await store.entries(("new",)) == []
-
-        await store.write(("new", "file"), slow())
-        assert await store.entries(("new",)) == [Entry("file", 3 * CHUNK_BYTES)]
-
-    async def test_a_broken_write_leaves_nothing(self, store):
-        class HungUpError(Exception):
-            pass
-
-        async def broken():
-            yield b"x" * 2 * CHUNK_BYTES
-            raise HungUpError
-
-        await store.write(("f",), pieces(b"before"))
-        for path in (("f",), ("d", "f")):
-            with pytest.raises(HungUpError):
-                await store.write(path, broken())
-        assert await read(store, ("f",)) == b"before"
-        assert await store.entries(()) == [Entry("f", 6)]
-
-    async def test_a_cancelled_write_leaves_nothing(self, store):
-        async def endless():
-            while True:
-                await asyncio.sleep(0.01)
-                yield b"x" * CHUNK_BYTES
-
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.2):
-                await store.write(("f",), endless())
-        assert await store.entries(()) == []
-
-    async def test_of_concurrent_writes_one_wins_whole(self, store):
-        contents = [bytes([number]) * (CHUNK_BYTES + number) for number in range(1, 9)]
-        reads: list[bytes] = []
-
-        async def write(content):
-            await store.write(("d", "f"), pieces(content[:65_536], content[65_536:]))
-            reads.append(await read(store, ("d", "f")))
-
-        await asyncio.gather(*(write(content) for content in contents))
-        assert len(reads) == len(contents)
-        assert all(content in contents for content in reads)
-        assert await read(store, ("d", "f")) in contents
-        assert len(await store.entries(("d",))) == 1
-
-    async def test_a_listing_is_one_level_sorted_by_name(self, store):
-        for path in (("d", "b"), ("d", "a", "x", "y"), ("d", "C"), ("d", "é"), ("d", ".h"), ("other",)):
-            await store.write(path, pieces(b"123"))
-        assert await store.entries(("d",)) == [
-            Entry(".h", 3),
-            Entry("C", 3),
-            Entry("a", None),
-            Entry("b", 3),
-            Entry("é", 3),
-        ]
-        assert [entry.is_dir for entry in await store.entries(())] == [True, False]
-
-    @pytest.mark.parametrize("path", [("no",), ("no", "such"), ("file",), ("file", "below")])
-    async def test_what_is_no_directory_lists_nothing(self, store, path):
-        await store.write(("file",), pieces(b"x"))
-        assert await store.entries(path) == []
-
-    async def test_a_file_is_deleted(self, store):
-        await store.write(("d", "f"), pieces(b"x"))
-        await store.write(("d", "g"), pieces(b"x"))
-        await store.delete(("d", "f"))
-        assert await store.entries(("d",)) == [Entry("g", 1)]
-
-    async def test_a_tree_is_deleted(self, store):
-        for path in (("d", "f"), ("d", "e", "f"), ("d", "e", "g", "h"), ("dd",)):
-            await store.write(path, pieces(b"x"))
-        await store.delete(("d",))
-        assert await store.entries(()) == [Entry("dd", 1)]
-        with pytest.raises(Rejected):
-            await read(store, ("d", "e", "f"))
-        await store.write(("d",), pieces(b"a file now"))
-        assert await read(store, ("d",)) == b"a file now"
-
-    @pytest.mark.parametrize("path", [("no",), ("no", "such"), ("file", "below")])
-    async def test_deleting_nothing_is_fine(self, store, path):
-        await store.write(("file",), pieces(b"x"))
-        await store.delete(path)
-        assert await store.entries(()) == [Entry("file", 1)]
-
-    @pytest.mark.parametrize("path", [("file", "below"), ("file", "far", "below"), ("dir",)])
-    async def test_a_path_that_cannot_exist_is_refused_before_the_upload(self, store, path):
-        await store.write(("file",), pieces(b"x"))
-        await store.write(("dir", "f"), pieces(b"x"))
-
-        async def unwanted():
-            raise AssertionError
-            yield b""
-
-        with pytest.raises(Rejected, match="directory") as refusal:
-            await store.write(path, unwanted())
-        assert refusal.value.error_code == INVALID
-
-    async def test_writes_and_deletes_of_one_tree_meet(self, store):
-        async def write(number):
-            for _ in range(10):
-                await store.write(("d", str(number), "f"), pieces(b"x"))
-
-        async def delete():
-            for _ in range(20):
-                await store.delete(("d",))
-                await asyncio.sleep(0)
-
-        await asyncio.gather(*(write(number) for number in range(4)), delete())
-        await store.write(("d", "last"), pieces(b"x"))
-        assert Entry("last", 1) in await store.entries(("d",))
-
-
-class TestLocalStore(StoreContract):
+class TestLocalStore(SignedContract):
     @pytest.fixture
     def root(self, tmp_path):
         return tmp_path / "not" / "there" / "yet"
@@ -225,8 +39,31 @@ class TestLocalStore(StoreContract):
     def store(self, root):
         return LocalStore(root)
 
+    @pytest.fixture
+    def again(self, store, root):
+        return LocalStore(root)
+
+    @pytest.fixture
+    async def send(self, store):
+        application = web.Application(middlewares=[errors_as_statuses])
+        for method, path, handler in SignedFiles(store).root_routes():
+            application.router.add_route(method, path, handler)
+        async with TestServer(application) as server, ClientSession() as session:
+            yield Sender(session, str(server.make_url("")).rstrip("/"))
+
+    @pytest.fixture
+    def yesterday(self, monkeypatch):
+        @contextlib.contextmanager
+        def yesterday():
+            with monkeypatch.context() as patch:
+                now = time.time()
+                patch.setattr("tracklog_artifacts.local.time.time", lambda: now - 86_400)
+                yield
+
+        return yesterday
+
     def incoming(self, root):
-        return sorted(os.listdir(root / files.INCOMING))
+        return sorted(set(os.listdir(root / files.INCOMING)) - {files.KEY, files.MULTIPART})
 
     async def test_no_upload_leaves_anything_behind(self, store, root):
         async def broken():
@@ -391,3 +228,61 @@ asyncio.run(main())
         await ours
         assert await store.entries(()) == [Entry("ours", CHUNK_BYTES)]
         assert self.incoming(root) == []
+
+    async def test_a_replaced_file_can_be_read_to_its_end(self, store):
+        await store.write(("f",), pieces(b"a long first version"))
+        async with store.open(("f",)) as first:
+            await store.write(("f",), pieces(b"second"))
+            assert await read_all(first) == b"a long first version"
+        assert await read(store, ("f",)) == b"second"
+        async with store.open(("f",)) as second:
+            assert second.etag != first.etag
+            assert second.modified_s >= first.modified_s
+
+    async def test_a_deleted_file_can_be_read_to_its_end(self, store):
+        await store.write(("f",), pieces(b"x" * 2 * CHUNK_BYTES))
+        async with store.open(("f",)) as file:
+            await store.delete(("f",))
+            assert await read_all(file) == b"x" * 2 * CHUNK_BYTES
+
+    @pytest.mark.parametrize("path", [("file", "below"), ("file", "far", "below"), ("dir",)])
+    async def test_a_path_that_cannot_exist_is_refused_before_the_upload(self, store, path):
+        await store.write(("file",), pieces(b"x"))
+        await store.write(("dir", "f"), pieces(b"x"))
+
+        async def unwanted():
+            raise AssertionError
+            yield b""
+
+        with pytest.raises(Rejected, match="directory") as refusal:
+            await store.write(path, unwanted())
+        assert refusal.value.error_code == INVALID
+
+    async def test_the_key_is_private_and_stays(self, store, again, root, send):
+        key = root / files.INCOMING / files.KEY
+        assert (key.stat().st_mode & 0o777, key.stat().st_size) == (0o600, 32)
+        assert (await send(again.sign_put(("f",), expires_s=60, size_bytes=1), b"x")).status == 200
+        key.unlink()
+        other = LocalStore(root)
+        assert (await send(other.sign_get(("f",), expires_s=60))).status == 403
+        assert (await send(store.sign_get(("f",), expires_s=60))).status == 200
+
+    async def test_no_url_leads_to_the_uploads_folder(self, store):
+        for path in ((files.INCOMING, files.KEY), (files.INCOMING.upper(), "x")):
+            for sign in (
+                lambda path: store.sign_get(path, expires_s=60),
+                lambda path: store.sign_put(path, expires_s=60, size_bytes=1),
+                lambda path: store.sign_part(path, "0" * 32, 1, expires_s=60, size_bytes=1),
+                lambda path: store.sign_abort(path, "0" * 32, expires_s=60),
+            ):
+                with pytest.raises(Rejected, match="Invalid path"):
+                    sign(path)
+            with pytest.raises(Rejected, match="Invalid path"):
+                await store.create_multipart(path)
+
+    async def test_head_tells_of_a_get(self, store, send):
+        await store.write(("f",), pieces(b"hello"))
+        answer = await send(store.sign_get(("f",), expires_s=60), method="HEAD")
+        assert (answer.status, answer.headers["Content-Length"], answer.body) == (200, "5", b"")
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["Content-Security-Policy"] == "sandbox"

@@ -1,6 +1,8 @@
 """The README's table of endpoints says yes to what is served, and to nothing else."""
 
+import functools
 import re
+import tempfile
 from pathlib import Path
 from unittest.mock import MagicMock
 
@@ -10,10 +12,12 @@ from tracklog_server.task import Task
 from tracklog_server.traffic import Traffic
 
 
+@functools.cache
 def served() -> set[str]:
     """Every endpoint of the server, "METHOD /path", without the twins under other prefixes and versions."""
-    task = Task("worker", 1, dsn="", database="given", artifact_dir="artifacts", quotas="default")
-    application = worker._application(MagicMock(), MagicMock(), Traffic(), task)
+    with tempfile.TemporaryDirectory() as root:
+        task = Task("worker", 1, dsn="", database="given", artifact_dir=root, quotas="default")
+        application = worker._application(MagicMock(), MagicMock(), Traffic(), task)
     endpoints = {
         f"{route.method} {re.sub(r'{[^}]*}', '{}', route.resource.canonical)}"
         for route in application.router.routes()
