@@ -95,6 +95,12 @@ MUTATIONS = [
     Mutation(
         "IS NULL finds what has no such key",
         f"{PROJECTOR}/search/run_filter.py",
+        'absent = f"not exists ({rows})"',
+        'absent = f"exists ({rows})"',
+    ),
+    Mutation(
+        "IS NULL is the same beside another term",
+        f"{PROJECTOR}/search/run_filter.py",
         'if condition.comparator == "IS NULL" else exists',
         'if condition.comparator == "IS NOT NULL" else exists',
     ),

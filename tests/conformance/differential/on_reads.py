@@ -5,6 +5,9 @@ from tests.conformance.differential.searching import (
     BAD_FILTERS,
     BAD_ORDERS,
     INCOMPARABLE_ORDERS,
+    NULLS,
+    NUMERIC,
+    TEXT,
     comparison,
     order_entry,
 )
@@ -21,6 +24,10 @@ INTERVALS = [
     ("x", 1),
     (0.5, 2),
 ]
+
+
+# In the other case of letters that are not ASCII.
+BEYOND_ASCII = "ünïC%"
 
 
 def get(world):
@@ -65,13 +72,50 @@ def _order(world):
     return entries, covers, unordered
 
 
-def search_beyond_ascii(world):
-    """runs/search for a tag in the other case of letters that are not ASCII."""
-    if world.chance(0.3):
-        run = world.known("run")
-        world.send("POST runs/set-tag", {"run_id": run, "key": "loss", "value": "Ünïcode"})
-        fields = {"experiment_ids": [world.homes[run]], "filter": "tags.loss ILIKE 'ünïC%'"}
-        world.send("POST runs/search", {**fields, "run_view_type": "ALL"})
+def probe(world):
+    """Values logged under a key of their own, and searches for just these: by comparison, and in order."""
+    kind = world.pick("metric", "metric", "param", "tag")
+    key = f"probe{world.number()}"
+    home = world.homes[world.known("run")]
+    neighbours = [run for run in world.made["run"] if world.homes[run] == home]
+    near = len(neighbours) > 1 and world.chance(0.6)
+    among = neighbours if near else world.made["run"]
+    runs = world.random.sample(among, min(3, len(among)))
+    operator, value = _probed(world, kind)
+    for run in runs:
+        _log(world, kind, run, key, value)
+    experiments = {"experiment_ids": [world.homes[run] for run in runs], "run_view_type": "ALL"}
+    covers = frozenset({f"runs filter {kind} {operator}"})
+    # A term that every run meets makes it another statement.
+    beside = world.pick("", "", " AND tags.`mlflow.runName` LIKE '%'", " AND run_name LIKE '%'")
+    fields = {**experiments, "filter": f"{kind}s.{key} {operator}{value}{beside}"}
+    world.send("POST runs/search", fields, covers=covers)
+    way = world.pick("ASC", "DESC")
+    # Of one experiment's active runs or of more: each is another statement.
+    one = {"experiment_ids": [home], "run_view_type": "ACTIVE_ONLY"} if near else {}
+    fields = {**experiments, **one, "order_by": [f"{kind}s.{key} {way}"], "max_results": world.pick(1, 2, 9)}
+    world.pages("POST runs/search", fields, covers=frozenset({f"runs order {kind}s {way}"}))
+
+
+def _log(world, kind, run, key, asked):
+    if kind == "metric":
+        value = world.pick("NaN", "NaN", *v.INFINITIES, -0.0, 0, 1, -1.5, 1e308)
+        fields = {"run_id": run, "key": key, "value": value, "timestamp": 1}
+        world.send("POST runs/log-metric", fields)
+    else:
+        endpoint = {"param": "POST runs/log-parameter", "tag": "POST runs/set-tag"}[kind]
+        text = "Ünïcode" if BEYOND_ASCII in asked else world.deal("probe text", v.COMMON_TEXTS)
+        world.send(endpoint, {"run_id": run, "key": key, "value": text})
+
+
+def _probed(world, kind):
+    if kind == "metric":
+        return world.deal("probe metric", NUMERIC), " " + world.pick("0", "-2", "1", "1e308")
+    operator = world.deal("probe text operator", TEXT + NULLS)
+    pattern = world.deal("probe pattern", v.COMMON_PATTERNS)
+    if operator == "ILIKE" and world.chance(0.4):
+        pattern = BEYOND_ASCII
+    return operator, "" if operator in NULLS else f" '{pattern}'"
 
 
 def search_badly(world):

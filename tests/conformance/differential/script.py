@@ -25,7 +25,7 @@ WEIGHTS = {
     on_runs.log_nan: 2, on_runs.log_again: 3,
     on_runs.log_param: 5, on_runs.set_tag: 5, on_runs.delete_tag: 3, on_runs.log_batch: 8,
     on_runs.log_batch_at_its_limits: 1, on_inputs.log_inputs: 4, on_inputs.outputs: 2, on_inputs.log_model: 2,
-    on_reads.get: 4, on_reads.search: 12, on_reads.search_beyond_ascii: 1, on_reads.search_badly: 9,
+    on_reads.get: 4, on_reads.search: 12, on_reads.probe: 6, on_reads.search_badly: 9,
     on_reads.get_history: 4,
     on_reads.get_history_bulk: 3, on_reads.get_history_bulk_interval: 3,
     on_models.create: 2, on_models.get: 2, on_models.finalize: 2, on_models.delete: 1,
