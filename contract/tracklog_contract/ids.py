@@ -43,13 +43,13 @@ def parse_run_id(text: str) -> uuid.UUID | None:
 
 
 def parse_experiment_ids(texts: Sequence[str]) -> list[int] | None:
-    """The experiments that a search names, each once; None for all of them, which "*" alone stands for.
+    """The experiments that a search names, as it names them; None for all, which "*" alone stands for.
 
     Raises: Rejected, when one of the texts is not a 64-bit integer.
     """
     if list(texts) == [ALL_EXPERIMENTS]:
         return None
-    return [parse_experiment_id(text) for text in dict.fromkeys(texts)]
+    return [parse_experiment_id(text) for text in texts]
 
 
 def parse_experiment_id(text: str) -> int:

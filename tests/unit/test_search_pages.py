@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tracklog_contract.errors import INVALID, Rejected
 from tracklog_contract.limits import INT64_MAX, INT64_MIN
-from tracklog_projector.search import Query, compile_runs
+from tracklog_projector.search import Query, compile_models, compile_runs
 from tracklog_projector.search.keyset import SortKey
 from tracklog_projector.search.pages import read_token, token_writer
 
@@ -70,6 +70,23 @@ def test_another_searchs_token_is_rejected(change: dict[str, Any]) -> None:
         search(page_token=token, **change)
     assert caught.value.error_code == INVALID
     assert "belongs to a search with other" in caught.value.message
+
+
+def model_search(experiment_ids: list[int], page_token: str = "") -> Query:
+    return compile_models(
+        experiment_ids=experiment_ids, filter="", datasets=[], order_by=[], limit=10, page_token=page_token
+    )
+
+
+@pytest.mark.parametrize("same_experiments", [[2, 1], [1, 2, 2]])
+def test_the_order_of_experiments_counts_in_a_token_of_models_only(same_experiments: list[int]) -> None:
+    token = search(experiment_ids=[1, 2]).next_token(LAST_ROW)
+    assert math.inf in search(experiment_ids=same_experiments, page_token=token).args
+
+    token = model_search([1, 2]).next_token({"created_ms": 5, "model_id": "m-7"})
+    assert "m-7" in model_search([1, 2], token).args
+    with pytest.raises(Rejected, match="belongs to a search with other experiments"):
+        model_search(same_experiments, token)
 
 
 def encoded(value: Any) -> str:

@@ -107,7 +107,8 @@ def compile_models(
 ) -> Query:
     """The statement that finds a page of logged models that are not deleted.
 
-    `experiment_ids`: None for all experiments, however many there are by the next page.
+    `experiment_ids`: None for all experiments, however many there are by the next page. A page token holds
+    for these ids in this order only, as MLflow's does.
     `datasets` restricts what metric comparisons look at; without any, a model needs some metric on one.
     Rows: model_id, and the sort keys that page tokens are made of.
     Raises: Rejected, for a filter, dataset, order or token that is not valid.
@@ -115,8 +116,8 @@ def compile_models(
     tree, arguments = parse_filter(filter), Arguments()
     keys = _keys(order_by, arguments)
     details = [[astuple(entry) for entry in entries] for entries in (datasets, order_by)]
-    experiments = None if experiment_ids is None else sorted(set(experiment_ids))
-    search = fingerprint("models", experiments, filter, *details)
+    asked = None if experiment_ids is None else list(experiment_ids)
+    search = fingerprint("models", asked, filter, *details)
     after = read_token(page_token, search, keys)
     on_datasets = _on_datasets(datasets, arguments)
     conditions = ["m.experiment_id = of_experiment.id", "m.deleted = false"]
@@ -126,6 +127,7 @@ def compile_models(
         conditions.append(_measured(on_datasets))
     row_limit = arguments.bind(limit + 1, "bigint")
     page = select(Branch("model m", tuple(conditions), keys), after, row_limit, arguments)
+    experiments = None if asked is None else sorted(set(asked))
     sql = select_per_scope(f"{ids_of(experiments, arguments)} as of_experiment(id)", page, keys, row_limit)
     return Query(sql, arguments.values, limit, token_writer(search, keys))
 

@@ -13,8 +13,8 @@ class Call:
 
     `base`: what stands before the path on MLflow's side; `our_base` on ours, where it is another.
     `version_3`: ours is called by the path under 3.0 that it has too. `makes`: what a success makes, if
-    anything. `unordered`: the answer's order depends on ids. `otlp`: `fields` describe spans, see
-    `otlp_body`.
+    anything. `unordered`: the answer's order depends on ids. `continues`: it has the page token that the same
+    call before it gave. `otlp`: `fields` describe spans, see `otlp_body`.
     """
 
     endpoint: str
@@ -26,6 +26,7 @@ class Call:
     covers: frozenset[str] = frozenset()
     makes: str = ""
     unordered: bool = False
+    continues: bool = False
     otlp: bool = False
 
     @property

@@ -216,6 +216,7 @@ ROWS = [
         "MLflow's token is a number of rows, and skips as many of any search; tracklog's holds to its own.",
         lambda call, theirs, ours: (
             call.endpoint.endswith(SEARCHES)
+            and not call.continues
             and theirs.status in (200, 400)
             and str(call.fields.get("page_token", "")).startswith("<page")
             and ours.message.startswith("Invalid page token, it ")

@@ -37,9 +37,9 @@ WORDINGS = [
     ),
     Wording(
         "page tokens",
-        "They are the server's own; MLflow shows what it decoded.",
-        r"(Invalid page token|Experiment IDs in the page token do not match)",
-        r"Invalid page token[,:] (could not base64-decode|it does not hold|pass the next_page_token)",
+        "They are the server's own; MLflow shows what it decoded, and says what is another in this search.",
+        r"(Invalid page token|(Experiment IDs|Filter string|Order by) in the page token do(es)? not match)",
+        r"Invalid page token[,:] (could not base64-decode|it does not hold|it belongs|pass the next)",
     ),
     Wording(
         "the refused part of a filter",

@@ -83,7 +83,8 @@ class Pair:
         for _ in range(pages_max):
             if bodies is None or not self.steps[-1].made:
                 return
-            bodies = self.send(replace(call, fields={**call.fields, field: self.steps[-1].made}))
+            fields = {**call.fields, field: self.steps[-1].made}
+            bodies = self.send(replace(call, fields=fields, continues=True))
 
     def replay(self, steps):
         """Play these steps again as a round of their own, leaving out what can no longer be written.

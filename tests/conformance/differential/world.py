@@ -123,6 +123,11 @@ class World:
             self.homes[made] = fields.get("experiment_id")
         return answers
 
+    def page(self, endpoint, fields):
+        """Make the call on both sides; the name of the page token that it gave, "" when it gave none."""
+        self.pair.send(self._call(endpoint, fields, makes="page"))
+        return self.pair.steps[-1].made
+
     def pages(self, endpoint, fields, *, field="page_token", **more):
         """Make the call on both sides and follow its pages to the end."""
         self.pair.pages(self._call(endpoint, fields, **more), field)
