@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from tests.conformance.differential.mlflow_server import running_mlflow
-from tests.conformance.differential.pair import Pair
+from tests.conformance.differential.pair import Pair, api
 from tests.conformance.differential.script import play
 from tests.support.server import running_server
 
@@ -25,7 +25,7 @@ def running_lanes(lanes=LANES) -> Iterator[list[Pair]]:
         ]
         servers = [future.result() for future in started]
         yield [
-            stack.enter_context(contextlib.closing(Pair(their_url, ours.url)))
+            stack.enter_context(contextlib.closing(Pair(api(their_url), api(ours.url))))
             for their_url, ours in zip(servers[::2], servers[1::2], strict=True)
         ]
 

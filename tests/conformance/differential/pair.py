@@ -36,11 +36,16 @@ class Difference:
         return f"{self.steps[-1]}\n    MLflow:   {theirs}\n    tracklog: {ours}"
 
 
+def api(url):
+    """How a server is called: with patience, for both are busy."""
+    return Api(url, timeout_s=120)
+
+
 class Pair:
     """Both servers, everything made on them so far, and every unexpected difference seen."""
 
-    def __init__(self, their_url, our_url):
-        self._apis = (Api(their_url, timeout_s=120), Api(our_url, timeout_s=120))
+    def __init__(self, theirs, ours):
+        self._apis = (theirs, ours)
         self._salts = 0
         self.names = Names()
         self.steps = []
