@@ -13,7 +13,7 @@ from tracklog_contract.events import (
     LoggedModelTagDeleted,
     NewEntry,
 )
-from tracklog_ingest.locations import below
+from tracklog_contract.locations import below
 from tracklog_ingest.state import Model, State, Wants
 
 

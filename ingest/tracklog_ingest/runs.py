@@ -24,9 +24,9 @@ from tracklog_contract.events import (
     RunUpdated,
 )
 from tracklog_contract.ids import parse_run_id
+from tracklog_contract.locations import below
 from tracklog_contract.points import NO_POINTS, PointBlock
 from tracklog_ingest.experiments import quota_exceeded
-from tracklog_ingest.locations import below
 from tracklog_ingest.names import random_name
 from tracklog_ingest.state import Run, State, Wants
 

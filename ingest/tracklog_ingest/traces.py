@@ -7,6 +7,7 @@ from typing import Any
 from tracklog_contract.errors import NOT_FOUND, Rejected
 from tracklog_contract.events import Event, NewEntry
 from tracklog_contract.ids import parse_run_id
+from tracklog_contract.locations import below
 from tracklog_contract.trace_events import (
     SpansRecorded,
     TraceEnded,
@@ -18,7 +19,6 @@ from tracklog_contract.trace_events import (
 )
 from tracklog_contract.trace_keys import ARTIFACT_LOCATION_TAG, SPANS_HERE, SPANS_LOCATION_TAG
 from tracklog_ingest.assessments import set_assessment
-from tracklog_ingest.locations import below
 from tracklog_ingest.state import Experiment, State, Wants
 from tracklog_ingest.trace_state import Trace
 

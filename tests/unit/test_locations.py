@@ -4,7 +4,7 @@ import pytest
 
 from tracklog_contract.errors import Rejected
 from tracklog_contract.ids import parse_experiment_id
-from tracklog_ingest.locations import below
+from tracklog_contract.locations import below
 
 
 @pytest.mark.parametrize(
