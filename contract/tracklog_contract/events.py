@@ -2,7 +2,7 @@
 
 One entry is one log row. A field may be added with a default; a changed meaning is a new `version`.
 Golden files pin the bytes of each type and version (tests/conformance/golden). Those of traces are in
-trace_events.py, and all together in event_types.py.
+trace_events.py, those of artifacts in artifact_events.py, and all together in event_types.py.
 """
 
 import datetime as dt

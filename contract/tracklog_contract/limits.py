@@ -55,6 +55,15 @@ BATCH_GET_TRACES_MAX: Final = 1000
 SEARCH_TRACES_DEFAULT: Final = 100
 SEARCH_TRACES_MAX: Final = 500
 
+# Files in one event; more are several events of one append.
+ARTIFACT_FILES_MAX: Final = 1000
+ARTIFACT_PATH_BYTES_MAX: Final = 4096
+ARTIFACT_NAME_BYTES_MAX: Final = 255
+ARTIFACT_NAMES_MAX: Final = 64
+# A thousand of the largest still count in 64 bits.
+ARTIFACT_BYTES_MAX: Final = 10**15
+ARTIFACT_ETAG_CHARS_MAX: Final = 255
+UPLOAD_ID_CHARS_MAX: Final = 4096
 # Of a file sent by upload-artifact; the artifact proxy takes files of any size.
 ARTIFACT_UPLOAD_BYTES_MAX: Final = 10 * 2**20
 # A dataset profile alone may have 16 MiB.
@@ -79,6 +88,8 @@ class Quotas:
     run_tags: int = 1_600
     experiment_runs: int = 500_000
     experiment_tags: int = 1_000
+    run_artifact_bytes: int = 10_000_000_000_000
+    experiment_artifact_bytes: int = 100_000_000_000_000
 
 
 QUOTAS: Final[dict[str, Quotas]] = {

@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 
 from tracklog_contract import codec
+from tracklog_contract.artifact_events import ArtifactFile, ArtifactsRemoved, ArtifactsStored
 from tracklog_contract.events import (
     DatasetUse,
     Event,
@@ -126,6 +127,13 @@ SAMPLES: dict[str, Event] = {
     "assessment_set.1": AssessmentSet(TRACE, "a-1", '{"assessment_name":"good","feedback":{"value":true}}'),
     "assessment_deleted.1": AssessmentDeleted(TRACE, "a-1"),
     "traces_linked.1": TracesLinked((TRACE, "tr-other")),
+    "artifacts_stored.1": ArtifactsStored(
+        (
+            ArtifactFile("7/ab/artifacts/größe.bin", 2**40, "0f" * 32, "d41d8cd98f00b204e9800998ecf8427e-3"),
+            ArtifactFile("7/ab/artifacts/empty", 0),
+        )
+    ),
+    "artifacts_removed.1": ArtifactsRemoved("7/ab/artifacts/plots"),
 }  # fmt: skip
 
 

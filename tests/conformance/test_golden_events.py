@@ -32,6 +32,7 @@ KINDS = {
     "LoggedModelTagDeleted": 23, "LoggedModelDeleted": 24,
     "TraceStarted": 30, "SpansRecorded": 31, "TraceEnded": 32, "TraceTagSet": 33, "TraceTagDeleted": 34,
     "TracesDeleted": 35, "AssessmentSet": 36, "AssessmentDeleted": 37, "TracesLinked": 38,
+    "ArtifactsStored": 40, "ArtifactsRemoved": 41,
 }  # fmt: skip
 
 
