@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
@@ -25,7 +25,10 @@ log = structlog.get_logger()
 
 
 class Command(Protocol):
-    """One request to change something, as admission sees it."""
+    """One request to change something, as admission sees it.
+
+    One whose class says `alone = True` is decided in a group of its own.
+    """
 
     payload_bytes: int
 
@@ -141,7 +144,8 @@ class Appender:
             group = await self._next_group()
             try:
                 await self._wait_for_views()
-                await self._append_apart(group)
+                for part in _parts(group):
+                    await self._append_apart(part)
             finally:
                 for waiting in group:
                     waiting.settle(Unavailable(LOST))  # no effect on those answered already
@@ -241,6 +245,19 @@ class Appender:
         await save(connection, state)
         await connection.execute("commit")
         return answers, state.position + len(state.entries)
+
+
+def _parts(group: Sequence[Waiting]) -> Iterator[Sequence[Waiting]]:
+    """The group in its order, cut so that commands that want to be alone are."""
+    begin = 0
+    for number, waiting in enumerate(group):
+        if getattr(waiting.command, "alone", False):
+            if begin < number:
+                yield group[begin:number]
+            yield group[number : number + 1]
+            begin = number + 1
+    if begin < len(group):
+        yield group[begin:]
 
 
 CONNECTION_ERRORS = (

@@ -3,6 +3,7 @@
 from typing import Any
 
 from tracklog_contract import codec
+from tracklog_ingest.artifact_state import save_artifacts
 from tracklog_ingest.state import SQL, Experiment, Run, State, columns
 from tracklog_ingest.trace_state import save_traces
 
@@ -39,6 +40,7 @@ async def save(connection: Any, state: State) -> None:
         rows = ((p.producer_id, p.sequence, p.position, p.rejected) for p in producers)
         await connection.execute(SQL["save_producers"], *columns(rows, 4))
     await save_traces(connection, state.traces)
+    await save_artifacts(connection, state.artifacts)
 
 
 def _entries(state: State) -> list[list[Any]]:

@@ -6,10 +6,12 @@ from typing import Any, Protocol
 
 import asyncpg
 
+from tracklog_contract.artifact_places import UploadIntent
 from tracklog_contract.limits import QUOTAS, Quotas
 from tracklog_contract.sqlfiles import statements
 from tracklog_contract.trace_answers import TraceView
 from tracklog_ingest.append import AppendConfig, Appender, Command, Views
+from tracklog_ingest.artifacts import read_intents
 
 SQL = statements("tracklog_ingest")
 ReadModel = Callable[[str], Awaitable[dict[str, Any]]]
@@ -70,6 +72,10 @@ class Ingest:
     async def drain(self) -> None:
         """Wait until every command taken has its answer."""
         await self._appender.drain()
+
+    async def upload_intents(self, path: str) -> list[UploadIntent]:
+        """The uploads intended at and below a path of the artifact store, expired ones included, by path."""
+        return await read_intents(self._pool, path)
 
     async def can_append(self) -> bool:
         """Would the database take an append now: it is writable and has a log."""

@@ -7,11 +7,14 @@ from typing import Any, Final
 
 import msgspec
 
+from tracklog_contract.artifact_places import Owner, Place, owner_of
 from tracklog_contract.errors import INVALID, NOT_FOUND, Rejected
 from tracklog_contract.events import NewEntry
 from tracklog_contract.ids import parse_run_id
 from tracklog_contract.limits import Quotas
+from tracklog_contract.locations import below
 from tracklog_contract.sqlfiles import statements
+from tracklog_ingest.artifact_state import ArtifactState, ArtifactWants, load_artifacts
 from tracklog_ingest.key_set import KeySet
 from tracklog_ingest.trace_state import TraceState, load_traces
 
@@ -107,6 +110,7 @@ class Wants:
     trace_tags: set[tuple[str, str]] = field(default_factory=set)
     # Traces whose assessments all count.
     assessed_traces: set[str] = field(default_factory=set)
+    artifacts: ArtifactWants = field(default_factory=ArtifactWants)
 
 
 @dataclass
@@ -127,6 +131,7 @@ class State:
     new_experiment_ids: list[int] = field(default_factory=list)
     producers: dict[uuid.UUID, Producer] = field(default_factory=dict)
     traces: TraceState = field(default_factory=TraceState)
+    artifacts: ArtifactState = field(default_factory=ArtifactState)
 
     entries: list[NewEntry] = field(default_factory=list)
     touched_runs: dict[uuid.UUID, int] = field(default_factory=dict)
@@ -139,7 +144,7 @@ class State:
     @property
     def changed(self) -> bool:
         """Is there anything to save."""
-        return bool(self.entries or self.touched_producers)
+        return bool(self.entries or self.touched_producers or self.artifacts.changed)
 
     def run(self, run_id: str) -> Run:
         """The run with this id, deleted or not.
@@ -227,7 +232,7 @@ async def load(connection: Any, wants: Wants, quotas: Quotas) -> State:
 
 
 async def _load_rest(connection: Any, wants: Wants, state: State) -> None:
-    """What few groups want: requests of the native lane, and those about traces."""
+    """What few groups want: requests of the native lane, and those about traces and artifacts."""
     if wants.producers:
         for row in await connection.fetch(SQL["load_producers"], list(wants.producers)):
             state.producers[row["producer_id"]] = Producer(*row)
@@ -239,6 +244,47 @@ async def _load_rest(connection: Any, wants: Wants, state: State) -> None:
         state.traces = await load_traces(
             connection, wants.traces, columns(wants.trace_tags, 2), wants.assessed_traces
         )
+    if wants.artifacts.paths:
+        await _load_owners(connection, state)
+        state.artifacts = await load_artifacts(
+            connection, wants.artifacts, lambda path: artifact_owner(state, path)
+        )
+
+
+async def _load_owners(connection: Any, state: State) -> None:
+    """Read the experiments of what artifacts may belong to."""
+    wanted = {run.experiment_id for run in state.runs.values()}
+    wanted.update(model.experiment_id for model in state.models.values())
+    wanted.update(trace.experiment_id for trace in state.traces.traces.values())
+    missing = list(wanted - state.experiments.keys())
+    if missing:
+        for row in await connection.fetch(SQL["load_experiments"], missing):
+            _read_experiment(state, list(row))
+
+
+def artifact_owner(state: State, path: str) -> Owner | None:
+    """Whom a path in the artifact store belongs to, as far as the group has read it; None for nobody."""
+
+    def find(place: Place) -> Owner | None:
+        if place.kind == "run":
+            run = state.runs.get(uuid.UUID(hex=place.subject))
+            return Owner(run.experiment_id, run.artifact_uri, run.run_id, run.deleted) if run else None
+        if place.kind == "model":
+            model = state.models.get(place.subject)
+            return _owner_within(state, model.experiment_id, place, deleted=model.deleted) if model else None
+        if place.kind == "trace":
+            trace = state.traces.traces.get(place.subject)
+            return _owner_within(state, trace.experiment_id, place) if trace else None
+        experiment = state.experiments.get(int(place.subject))
+        return Owner(experiment.experiment_id, "", deleted=experiment.deleted) if experiment else None
+
+    return owner_of(path, find)
+
+
+def _owner_within(state: State, experiment_id: int, place: Place, *, deleted: bool = False) -> Owner:
+    """A model or trace of an experiment, whose location tells where its artifacts lie."""
+    location = state.experiments[experiment_id].artifact_location
+    return Owner(experiment_id, below(location, f"{place.kind}s/{place.subject}/artifacts"), deleted=deleted)
 
 
 def _read_position(state: State, item: int) -> None:

@@ -1,0 +1,309 @@
+"""Commands that record artifacts: files that are in the store, what is gone from it, and uploads to come."""
+
+import re
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Final
+
+from tracklog_contract.artifact_events import ArtifactFile, ArtifactsRemoved, ArtifactsStored
+from tracklog_contract.artifact_places import Owner, UploadIntent, bounds_below, path_key, places
+from tracklog_contract.errors import INVALID, NOT_FOUND, Rejected
+from tracklog_contract.events import NewEntry
+from tracklog_contract.ids import parse_run_id
+from tracklog_contract.limits import (
+    ARTIFACT_BYTES_MAX,
+    ARTIFACT_ETAG_CHARS_MAX,
+    ARTIFACT_FILES_MAX,
+    ARTIFACT_NAME_BYTES_MAX,
+    ARTIFACT_NAMES_MAX,
+    ARTIFACT_PATH_BYTES_MAX,
+    UPLOAD_ID_CHARS_MAX,
+)
+from tracklog_ingest.artifact_state import ALL_RUNS, ArtifactState, File, Intent, Subject, Total, subjects
+from tracklog_ingest.experiments import quota_exceeded
+from tracklog_ingest.state import SQL, State, Wants, artifact_owner
+
+ADVICE: Final = "Delete artifacts that are no longer needed, or log to another {}."
+_SHA256: Final = re.compile(r"(?:[0-9a-f]{64})?")
+
+
+@dataclass
+class OfArtifacts:
+    """What commands about artifacts share. `now_s`: since 1970."""
+
+    now_s: float
+    payload_bytes: int = field(default=0, kw_only=True)
+
+    def wants(self, wants: Wants) -> None:
+        """Whatever the paths may belong to, and what is there already."""
+        wants.artifacts.now_s = max(wants.artifacts.now_s, self.now_s)
+        for path in self.paths():
+            wants_of_path(wants, path)
+            wants.artifacts.paths.add(path)
+
+    def paths(self) -> Iterable[str]:
+        """The paths this is about."""
+        raise NotImplementedError
+
+
+def wants_of_path(wants: Wants, path: str) -> None:
+    """Ask for whatever a path may belong to."""
+    for place in places(path):
+        if place.kind == "run" and (run_id := parse_run_id(place.subject)):
+            wants.runs.add(run_id)
+        elif place.kind == "model":
+            wants.models.add(place.subject)
+        elif place.kind == "trace":
+            wants.traces.add(place.subject)
+        elif place.kind == "experiment":
+            wants.experiments.add(int(place.subject))
+
+
+@dataclass
+class RecordArtifacts(OfArtifacts):
+    """Files are in the store, all or none of them; answers nothing. Uploads intended there are settled."""
+
+    files: Sequence[ArtifactFile]
+
+    def paths(self) -> Iterable[str]:
+        """The files'."""
+        return (file.path for file in self.files)
+
+    def admit(self, state: State) -> None:
+        """Refused for an owner unknown or deleted, and for more bytes than a quota allows."""
+        files = {file.path: file for file in self.files}
+        owners = {path: _checked_owner(state, path) for path in files}
+        for file in files.values():
+            _check_file(file)
+        known = state.artifacts
+        growth = _Growth(known)
+        for path, file in files.items():
+            growth.add(owners[path], file.size_bytes)
+            if old := known.files.get(path):
+                growth.add(Owner(old.experiment_id, "", old.run_id), -old.size_bytes)
+            for intent in known.intents.get(path, {}).values():
+                if intent.counted:
+                    growth.add(Owner(intent.experiment_id, "", intent.run_id), -intent.reserved)
+        growth.check(state)
+        for path in files:
+            for upload_id in list(known.intents.get(path, ())):
+                known.drop_intent(path, upload_id)
+        for owner, new in _by_owner(owners, known, files.values()):
+            for begin in range(0, len(new), ARTIFACT_FILES_MAX):
+                _record(state, owner, new[begin : begin + ARTIFACT_FILES_MAX])
+
+
+def _by_owner(
+    owners: dict[str, Owner], known: ArtifactState, files: Iterable[ArtifactFile]
+) -> Iterable[tuple[Owner, list[ArtifactFile]]]:
+    """The files that are not recorded just so already, by whom they belong to."""
+    found: dict[tuple[int, uuid.UUID | None], tuple[Owner, list[ArtifactFile]]] = {}
+    for file in files:
+        owner = owners[file.path]
+        if not _is_recorded(file, known.files.get(file.path)):
+            found.setdefault((owner.experiment_id, owner.run_id), (owner, []))[1].append(file)
+    return found.values()
+
+
+def _is_recorded(file: ArtifactFile, old: File | None) -> bool:
+    """Are the same bytes recorded there, as a complete that is sent again finds them."""
+    if old is None or not file.sha256 or not file.etag:
+        return False
+    return (old.size_bytes, old.sha256, old.etag) == (file.size_bytes, file.sha256, file.etag)
+
+
+def _record(state: State, owner: Owner, files: Sequence[ArtifactFile]) -> None:
+    event = ArtifactsStored(tuple(files))
+    position = state.append(NewEntry(event, owner.experiment_id, owner.run_id))
+    for file in files:
+        old = state.artifacts.files.get(file.path)
+        if old is not None:
+            gone = Total(files=-1, bytes=-old.size_bytes, position=position)
+            state.artifacts.add(old.experiment_id, old.run_id, gone)
+        added = Total(files=1, bytes=file.size_bytes, position=position)
+        state.artifacts.add(owner.experiment_id, owner.run_id, added)
+        state.artifacts.files[file.path] = File(
+            file.path, owner.experiment_id, owner.run_id, file.size_bytes, file.sha256, file.etag
+        )
+        state.artifacts.stored.add(file.path)
+
+
+class _Growth:
+    """What a command would add to the bytes of runs and experiments, uploads under way included."""
+
+    def __init__(self, known: ArtifactState) -> None:
+        self._known = known
+        self._bytes: dict[Subject, int] = {}
+
+    def add(self, owner: Owner, count: int) -> None:
+        """So many bytes more."""
+        for subject in subjects(owner.experiment_id, owner.run_id):
+            self._bytes[subject] = self._bytes.get(subject, 0) + count
+
+    def check(self, state: State) -> None:
+        """Pass when every quota has room.
+
+        Raises: Rejected.
+        """
+        for (experiment_id, run_id), more in self._bytes.items():
+            what, limit = ("run", state.quotas.run_artifact_bytes)
+            if run_id == ALL_RUNS:
+                what, limit = ("experiment", state.quotas.experiment_artifact_bytes)
+            total = self._known.totals.get((experiment_id, run_id), Total())
+            count = total.bytes + total.reserved + more
+            if more > 0 and count > limit:
+                raise quota_exceeded(
+                    f"artifact bytes of this {what}", limit=limit, count=count, advice=ADVICE.format(what)
+                )
+
+
+@dataclass
+class RemoveArtifacts(OfArtifacts):
+    """A file or directory is gone from the store with all it held; answers nothing."""
+
+    path: str
+    # What it takes away is summed up before the group is decided.
+    alone: ClassVar[bool] = True
+
+    def paths(self) -> Iterable[str]:
+        """The one."""
+        return (self.path,)
+
+    def wants(self, wants: Wants) -> None:
+        """Also what lies below."""
+        super().wants(wants)
+        wants.artifacts.trees.add(self.path)
+
+    def admit(self, state: State) -> None:
+        """Refused for an owner unknown, not for a deleted one. Nothing happens where nothing is."""
+        owner = artifact_owner(state, self.path)
+        if owner is None:
+            raise _nobody(self.path)
+        state.experiment(owner.experiment_id)
+        found = state.artifacts.below[self.path]
+        if any(row[0] != owner.experiment_id for row in found):
+            raise Rejected(INVALID, f"Artifacts of other experiments lie below '{self.path}': it is kept.")
+        if not found:
+            return
+        event = ArtifactsRemoved(self.path)
+        position = state.append(NewEntry(event, owner.experiment_id, owner.run_id))
+        for of_experiment, of_run, files, size_bytes in found:
+            gone = Total(files=-files, bytes=-size_bytes, position=position)
+            state.artifacts.add(of_experiment, of_run, gone)
+        state.artifacts.removed.add(self.path)
+
+
+@dataclass
+class IntendUploads(OfArtifacts):
+    """Uploads were signed, all or none of them; answers nothing. One signed again replaces itself."""
+
+    intents: Sequence[UploadIntent]
+
+    def paths(self) -> Iterable[str]:
+        """The uploads'."""
+        return (intent.path for intent in self.intents)
+
+    def admit(self, state: State) -> None:
+        """Refused for an owner unknown or deleted, and for more bytes than a quota has room for."""
+        intents = {(intent.path, intent.upload_id): intent for intent in self.intents}
+        new = [self._reserving(state, intent) for intent in intents.values()]
+        growth = _Growth(state.artifacts)
+        for intent in new:
+            owner = Owner(intent.experiment_id, "", intent.run_id)
+            growth.add(owner, intent.reserved)
+            old = state.artifacts.intents.get(intent.path, {}).get(intent.upload_id)
+            if old is not None and old.counted:
+                growth.add(owner, -old.reserved)
+        growth.check(state)
+        for intent in new:
+            state.artifacts.set_intent(intent)
+
+    def _reserving(self, state: State, intent: UploadIntent) -> Intent:
+        owner = _checked_owner(state, intent.path)
+        _check_file(ArtifactFile(intent.path, intent.size_bytes or 0, intent.sha256))
+        if len(intent.upload_id) > UPLOAD_ID_CHARS_MAX or "\0" in intent.upload_id:
+            raise Rejected(INVALID, "Invalid upload id")
+        old = state.artifacts.files.get(intent.path)
+        reserved = max(0, (intent.size_bytes or 0) - (old.size_bytes if old else 0))
+        return Intent(
+            intent.path, intent.upload_id, owner.experiment_id, owner.run_id, intent.size_bytes,
+            intent.sha256, intent.expires_at_s, reserved, counted=intent.expires_at_s > self.now_s,
+        )  # fmt: skip
+
+
+@dataclass
+class ForgetIntents(OfArtifacts):
+    """Uploads will not come; answers nothing. They are named by path and upload id."""
+
+    intents: Sequence[tuple[str, str]]
+
+    def paths(self) -> Iterable[str]:
+        """The uploads'."""
+        return (path for path, _ in self.intents)
+
+    def admit(self, state: State) -> None:
+        """Never refused."""
+        for path, upload_id in self.intents:
+            state.artifacts.drop_intent(path, upload_id)
+
+
+def _checked_owner(state: State, path: str) -> Owner:
+    """Whom a path belongs to.
+
+    Raises: Rejected, when that is nobody, or deleted, or the path is none.
+    """
+    _check_path(path)
+    _check_known(state, path)
+    owner = artifact_owner(state, path)
+    if owner is None:
+        raise _nobody(path)
+    if owner.run_id is not None:
+        state.run(owner.run_id.hex).check_active()
+    state.experiment(owner.experiment_id).check_active()
+    if owner.deleted:
+        raise Rejected(INVALID, f"What the artifacts at '{path}' belong to is deleted.")
+    return owner
+
+
+def _check_known(state: State, path: str) -> None:
+    """Refuse a run or model that is not there: its folder is not just any of the experiment."""
+    for place in places(path):
+        if place.kind == "run" and place.is_usual:
+            state.run(place.subject)
+        elif place.kind == "model" and place.is_usual:
+            state.model(place.subject)
+
+
+def _nobody(path: str) -> Rejected:
+    return Rejected(
+        NOT_FOUND,
+        f"The path '{path}' belongs to no experiment, run, model or trace of this server. Artifacts lie "
+        "below the artifact URI of one of these.",
+    )
+
+
+def _check_path(path: str) -> None:
+    names = path.split("/")
+    if (
+        len(path.encode()) > ARTIFACT_PATH_BYTES_MAX
+        or len(names) > ARTIFACT_NAMES_MAX
+        or "\0" in path
+        or any(not name or len(name.encode()) > ARTIFACT_NAME_BYTES_MAX for name in names)
+    ):
+        raise Rejected(INVALID, "Invalid path")
+
+
+def _check_file(file: ArtifactFile) -> None:
+    if not 0 <= file.size_bytes <= ARTIFACT_BYTES_MAX:
+        raise Rejected(INVALID, f"A file has at most {ARTIFACT_BYTES_MAX:,} bytes.")
+    if not _SHA256.fullmatch(file.sha256):
+        raise Rejected(INVALID, "A SHA-256 is 64 lower-case hexadecimal digits.")
+    if len(file.etag) > ARTIFACT_ETAG_CHARS_MAX or "\0" in file.etag:
+        raise Rejected(INVALID, f"An ETag has at most {ARTIFACT_ETAG_CHARS_MAX} characters.")
+
+
+async def read_intents(connection: Any, path: str) -> list[UploadIntent]:
+    """The uploads intended at a path and below it, expired ones included, by path."""
+    rows = await connection.fetch(SQL["get_upload_intents"], path_key(path), *bounds_below(path))
+    return [UploadIntent(*row) for row in rows]
