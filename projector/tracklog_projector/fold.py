@@ -20,6 +20,7 @@ from tracklog_contract.events import (
 )
 from tracklog_contract.points import PointBlock
 from tracklog_projector import fresh
+from tracklog_projector.artifact_fold import ArtifactFold
 from tracklog_projector.chunks import CHUNK_COLUMNS, cut
 from tracklog_projector.columns import Columns, latest, merge
 from tracklog_projector.model_points import write_model_points
@@ -49,6 +50,7 @@ class Fold:
         self._metrics_behind = metrics_behind
         self._gathered = Gathered()
         self._traces = TraceFold()
+        self._artifacts = ArtifactFold()
         self._usage = Usage()
         self._since = self._position = since
         self.touched: set[uuid.UUID] = set()
@@ -65,6 +67,8 @@ class Fold:
                 self.touched.add(entry.run_id)
             if entry.event is None or self._traces.take(entry, entry.event):
                 continue
+            if self._artifacts.take(entry, entry.event):
+                continue
             if self._gathered.take(entry, entry.event):
                 continue
             if isinstance(entry.event, BARRIERS):
@@ -73,6 +77,7 @@ class Fold:
             self.sweep |= isinstance(entry.event, (ExperimentDeleted, ExperimentRestored))
         await self._write_gathered()
         await self._traces.write(self._connection)
+        await self._artifacts.write(self._connection)
         await self._connection.execute(SQL["forget_documents"], list(self.touched))
         await self._usage.write(self._connection)
 

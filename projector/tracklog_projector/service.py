@@ -31,6 +31,10 @@ class Queries:
         self._pool = pool
         self.checkpoints = Checkpoints(dsn)
 
+    async def fetch(self, statement: str, *arguments: Any) -> list[Any]:
+        """The rows that a statement of this package gives, without waiting for the views."""
+        return list(await self._pool.fetch(SQL[statement], *arguments))
+
     async def run(self) -> None:
         """Follow the projector; reads that must wait for it need this running."""
         await self.checkpoints.run()
@@ -237,10 +241,8 @@ class Queries:
         return self.caught_up("experiments_position", experiment_ids)
 
     @contextlib.asynccontextmanager
-    async def caught_up(
-        self, statement: str, ids: Sequence[Any] | None, *, metrics: bool = False
-    ) -> AsyncIterator[Any]:
-        """A connection, once the views are at the position that `statement` gives.
+    async def caught_up(self, statement: str, *ids: Any, metrics: bool = False) -> AsyncIterator[Any]:
+        """A connection, once the views are at the position that `statement` gives for `ids`.
 
         Args: metrics: with the table of latest points, which may come later.
         Whoever waits for the views has no connection meanwhile, so that reads which need not wait have one.
@@ -249,7 +251,7 @@ class Queries:
         while True:
             async with self._pool.acquire() as connection:
                 if position is None:
-                    position = await connection.fetchval(SQL[statement], ids)
+                    position = await connection.fetchval(SQL[statement], *ids)
                 # Again after a wait: a crash of the database may have taken back what was there.
                 if self.checkpoints.at(position, metrics=metrics):
                     yield connection

@@ -2,11 +2,12 @@
 
 from typing import Any
 
+from tracklog_contract.artifact_events import ArtifactsStored
 from tracklog_contract.events import RunCreated, RunLogged, StoredEntry
 from tracklog_contract.sqlfiles import statements
 
 SQL = statements("tracklog_projector")
-# entries, bytes, points, params, tags, runs
+# entries, bytes, points, params, tags, runs, artifact files, artifact bytes
 Counts = list[int]
 
 
@@ -18,12 +19,15 @@ class Usage:
 
     def count(self, entry: StoredEntry) -> None:
         """Count one entry under everything it belongs to."""
-        points = params = tags = runs = 0
+        points = params = tags = runs = files = file_bytes = 0
         if isinstance(entry.event, RunLogged):
             points, params, tags = entry.event.points.points, len(entry.event.params), len(entry.event.tags)
         elif isinstance(entry.event, RunCreated):
             tags, runs = len(entry.event.tags), 1
-        added = (1, entry.payload_bytes, points, params, tags, runs)
+        elif isinstance(entry.event, ArtifactsStored):
+            files = len(entry.event.files)
+            file_bytes = sum(file.size_bytes for file in entry.event.files)
+        added = (1, entry.payload_bytes, points, params, tags, runs, files, file_bytes)
         self._add("workspace", entry.workspace, added)
         self._add("principal", entry.principal, added)
         self._add("experiment", str(entry.experiment_id), added)

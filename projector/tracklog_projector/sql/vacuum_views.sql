@@ -2,4 +2,4 @@
 -- transaction. No parameters, no rows.
 vacuum (analyze)
 experiment, run, param, tag, metric, run_document, run_dataset, chunk, model, trace, trace_tag, trace_metadata, span,
-assessment;
+assessment, artifact, artifact_directory;

@@ -285,6 +285,32 @@ create table trace_run (
     primary key (partition, run_id, trace_id)
 );
 
+-- Files in the artifact store. `directory` is the key (half the SHA-256) of the path that they lie in.
+create table artifact (
+    partition integer not null,
+    directory uuid not null,
+    name text not null collate "C",
+    path text not null collate "C",
+    size_bytes bigint not null,
+    sha256 text not null,
+    etag text not null,
+    recorded_ms bigint not null,
+    primary key (partition, directory, name)
+);
+create index artifact_by_path on artifact (partition, left(path, 500));
+
+-- The directories these files make, with what all below each adds up to; one without files is none.
+create table artifact_directory (
+    partition integer not null,
+    directory uuid not null, -- the one it lies in
+    name text not null collate "C",
+    path text not null collate "C",
+    files bigint not null,
+    bytes bigint not null,
+    primary key (partition, directory, name)
+) with (fillfactor = 70);
+create index artifact_directory_by_path on artifact_directory (partition, left(path, 500));
+
 -- What was written, by whom: one row per run, experiment, principal and workspace.
 create table usage (
     partition integer not null,
@@ -296,6 +322,8 @@ create table usage (
     params bigint not null,
     tags bigint not null, -- set, not distinct
     runs bigint not null,
+    artifact_files bigint not null, -- recorded, not kept
+    artifact_bytes bigint not null,
     primary key (partition, scope, subject)
 ) with (fillfactor = 70);
 
