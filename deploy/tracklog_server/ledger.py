@@ -1,0 +1,107 @@
+"""What the log knows of artifacts, for their endpoints: recorded through ingest, listed from the views."""
+
+import time
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from tracklog_artifacts.ledger import Intent, Listed, StoredFile
+from tracklog_artifacts.paths import ArtifactPath
+from tracklog_contract.artifact_events import ArtifactFile
+from tracklog_contract.artifact_places import ArtifactItem, UploadIntent
+from tracklog_contract.caller import caller
+from tracklog_contract.errors import DENIED, Rejected
+from tracklog_ingest.artifacts import ForgetIntents, IntendUploads, RecordArtifacts, RemoveArtifacts
+from tracklog_ingest.service import Ingest
+from tracklog_projector.artifacts import ArtifactQueries
+
+# What a file takes in the append queue, beside its path.
+_FILE_BYTES: Final = 300
+
+
+class LogLedger:
+    """The Ledger of the artifact endpoints; see tracklog_artifacts.ledger for what each method promises."""
+
+    def __init__(self, ingest: Ingest, queries: ArtifactQueries) -> None:
+        self._ingest = ingest
+        self._queries = queries
+
+    async def stored(self, files: Sequence[StoredFile]) -> None:
+        """Record these files, in place of what was at their paths; their intents are settled by it."""
+        recorded = [ArtifactFile(_text(file.path), file.size_bytes, file.sha256, file.etag) for file in files]
+        size = _payload_bytes(file.path for file in recorded)
+        await self._ingest.submit(RecordArtifacts(time.time(), recorded, payload_bytes=size))
+
+    async def removed(self, path: ArtifactPath) -> None:
+        """Record that the file or directory at `path` is gone with all it held; nothing there is fine too."""
+        await self._ingest.submit(RemoveArtifacts(time.time(), _text(path)))
+
+    async def intended(self, intents: Sequence[Intent]) -> None:
+        """Remember uploads that were signed."""
+        new = [
+            UploadIntent(
+                _text(intent.path), intent.size_bytes, intent.expires_at_s, intent.upload_id, intent.sha256
+            )
+            for intent in intents
+        ]
+        size = _payload_bytes(intent.path for intent in new)
+        await self._ingest.submit(IntendUploads(time.time(), new, payload_bytes=size))
+
+    async def intents(self, below: ArtifactPath) -> Sequence[Intent]:
+        """What was intended at and below this path and is not settled, expired ones included."""
+        await self._check_readable(below)
+        return [
+            Intent(_path(found.path), found.size_bytes, found.expires_at_s, found.upload_id, found.sha256)
+            for found in await self._ingest.upload_intents(_text(below))
+        ]
+
+    async def forgotten(self, intents: Sequence[Intent]) -> None:
+        """Drop intents whose uploads never came."""
+        named = [(_text(intent.path), intent.upload_id) for intent in intents]
+        size = _payload_bytes(path for path, _ in named)
+        await self._ingest.submit(ForgetIntents(time.time(), named, payload_bytes=size))
+
+    async def file(self, path: ArtifactPath) -> Listed | None:
+        """The file at `path`."""
+        await self._check_readable(path)
+        found = await self._queries.file(_text(path))
+        return _listed(found) if found else None
+
+    async def entries(self, path: ArtifactPath) -> Sequence[Listed]:
+        """The items of the directory at `path`, sorted by name; none when there is no such directory."""
+        await self._check_readable(path)
+        return [_listed(item) for item in await self._queries.entries(_text(path))]
+
+    async def tree(self, path: ArtifactPath, *, after: ArtifactPath | None, limit: int) -> Sequence[Listed]:
+        """The files below `path` in the order of their paths, those after `after`, `limit` at most."""
+        await self._check_readable(path)
+        found = await self._queries.tree(_text(path), after=_text(after or ()), limit=limit)
+        return [_listed(item) for item in found]
+
+    async def _check_readable(self, path: ArtifactPath) -> None:
+        """Pass when the caller may read what `path` belongs to; admission checks whoever writes.
+
+        Raises: Rejected.
+        """
+        if caller().readable() is None:
+            return
+        owner = await self._queries.owner(_text(path))
+        if owner is None:
+            raise Rejected(DENIED, "Only what belongs to one experiment can be read here.")
+        caller().check(owner.experiment_id)
+
+
+def _payload_bytes(paths: Iterable[str]) -> int:
+    """What a command about these paths takes in the append queue."""
+    return sum(_FILE_BYTES + len(path) for path in paths)
+
+
+def _text(path: ArtifactPath) -> str:
+    return "/".join(path)
+
+
+def _path(text: str) -> ArtifactPath:
+    return tuple(text.split("/"))
+
+
+def _listed(item: ArtifactItem) -> Listed:
+    return Listed(_path(item.path), item.size_bytes, item.sha256, item.etag, item.recorded_ms)
