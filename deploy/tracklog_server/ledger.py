@@ -1,7 +1,7 @@
 """What the log knows of artifacts, for their endpoints: recorded through ingest, listed from the views."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from tracklog_artifacts.ledger import Intent, Listed, StoredFile
@@ -62,9 +62,13 @@ class LogLedger:
 
     async def file(self, path: ArtifactPath) -> Listed | None:
         """The file at `path`."""
-        await self._check_readable(path)
-        found = await self._queries.file(_text(path))
-        return _listed(found) if found else None
+        return (await self.files([path])).get(path)
+
+    async def files(self, paths: Sequence[ArtifactPath]) -> Mapping[ArtifactPath, Listed]:
+        """Those of these files that there are."""
+        await self._check_readable(*paths)
+        found = map(_listed, await self._queries.files([_text(path) for path in paths]))
+        return {file.path: file for file in found}
 
     async def entries(self, path: ArtifactPath) -> Sequence[Listed]:
         """The items of the directory at `path`, sorted by name; none when there is no such directory."""
@@ -77,17 +81,18 @@ class LogLedger:
         found = await self._queries.tree(_text(path), after=_text(after or ()), limit=limit)
         return [_listed(item) for item in found]
 
-    async def _check_readable(self, path: ArtifactPath) -> None:
-        """Pass when the caller may read what `path` belongs to; admission checks whoever writes.
+    async def _check_readable(self, *paths: ArtifactPath) -> None:
+        """Pass when the caller may read what these belong to; admission checks whoever writes.
 
         Raises: Rejected.
         """
         if caller().readable() is None:
             return
-        owner = await self._queries.owner(_text(path))
-        if owner is None:
-            raise Rejected(DENIED, "Only what belongs to one experiment can be read here.")
-        caller().check(owner.experiment_id)
+        owners = await self._queries.owners([_text(path) for path in paths])
+        for experiment_id in {owner.experiment_id if owner else None for owner in owners.values()}:
+            if experiment_id is None:
+                raise Rejected(DENIED, "Only what belongs to one experiment can be read here.")
+            caller().check(experiment_id)
 
 
 def _payload_bytes(paths: Iterable[str]) -> int:

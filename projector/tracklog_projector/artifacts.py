@@ -2,6 +2,7 @@
 
 import contextlib
 import uuid
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Final
 
 from tracklog_contract.artifact_places import (
@@ -36,41 +37,35 @@ class ArtifactQueries:
 
     async def owner(self, path: str) -> Owner | None:
         """Whom a path belongs to; None for nobody, as above all experiments."""
-        wanted: dict[str, list[str]] = {kind: [] for kind in KINDS}
-        for place in places(path):
-            wanted[place.kind].append(place.subject)
+        return (await self.owners([path]))[path]
+
+    async def owners(self, paths: Sequence[str]) -> dict[str, Owner | None]:
+        """Whom these paths belong to; None for nobody."""
+        wanted: dict[str, set[str]] = {kind: set() for kind in KINDS}
+        for place in (place for path in paths for place in places(path)):
+            wanted[place.kind].add(place.subject)
         rows = await self._queries.fetch(
             "artifact_owners",
             [parse_run_id(text) for text in wanted["run"]],
-            wanted["model"],
-            wanted["trace"],
+            list(wanted["model"]),
+            list(wanted["trace"]),
             [int(text) for text in wanted["experiment"]],
         )
         known = {(row["kind"], row["subject"]): row for row in rows}
+        return {path: owner_of(path, lambda place: _owner(place, known)) for path in paths}
 
-        def find(place: Place) -> Owner | None:
-            row = known.get((place.kind, place.subject))
-            if row is None:
-                return None
-            location, run_id = row["location"], None
-            if place.kind == "run":
-                run_id = uuid.UUID(hex=place.subject)
-            elif place.kind != "experiment":
-                location = below(location, f"{place.kind}s/{place.subject}/artifacts")
-            return Owner(row["experiment_id"], location, run_id, row["deleted"])
-
-        return owner_of(path, find)
-
-    async def file(self, path: str) -> ArtifactItem | None:
-        """The file at `path`."""
-        directory, name = split_path(path)
-        async with self._caught_up(path) as connection:
-            row = await connection.fetchrow(SQL["get_artifact"], path_key(directory), name)
-        return row and ArtifactItem(*row)
+    async def files(self, paths: Sequence[str]) -> list[ArtifactItem]:
+        """Those of these files that there are, in any order."""
+        if not paths:
+            return []
+        directories, names = zip(*map(split_path, paths), strict=True)
+        async with self._caught_up(paths) as connection:
+            rows = await connection.fetch(SQL["get_artifacts"], list(map(path_key, directories)), names)
+        return [ArtifactItem(*row) for row in rows]
 
     async def entries(self, path: str) -> list[ArtifactItem]:
         """The items of a directory, by name; none when there is no such directory."""
-        async with self._caught_up(path) as connection:
+        async with self._caught_up([path]) as connection:
             rows = await connection.fetch(SQL["list_artifacts"], path_key(path))
         return [ArtifactItem(*row) for row in rows]
 
@@ -78,14 +73,29 @@ class ArtifactQueries:
         """The files below `path` in the order of their UTF-8 bytes, those after `after`, `limit` at most."""
         least, greatest, prefix = bounds_below(path)
         least = max(least, after[:PATH_START_CHARS])
-        async with self._caught_up(path) as connection:
+        async with self._caught_up([path]) as connection:
             rows = await connection.fetch(SQL["walk_artifacts"], least, greatest, prefix, after, limit)
         return [ArtifactItem(*row) for row in rows]
 
     @contextlib.asynccontextmanager
-    async def _caught_up(self, path: str) -> Any:
-        """A connection, once the views hold the last entry about the artifacts of whom `path` belongs to."""
-        owner = await self.owner(path)
-        experiment_id, run_id = (owner.experiment_id, owner.run_id) if owner else (None, None)
-        async with self._queries.caught_up("artifacts_position", experiment_id, run_id) as connection:
+    async def _caught_up(self, paths: Sequence[str]) -> AsyncIterator[Any]:
+        """A connection, once the views hold the last entries about artifacts of these paths' owners."""
+        found = set((await self.owners(paths)).values())
+        # What is nobody's may hold what is anybody's.
+        subjects = [(owner.experiment_id, owner.run_id) for owner in found if owner is not None]
+        columns = (None, None) if None in found else zip(*subjects, strict=True)
+        async with self._queries.caught_up("artifacts_position", *columns) as connection:
             yield connection
+
+
+def _owner(place: Place, known: Mapping[tuple[str, str], Any]) -> Owner | None:
+    """Whom a place says it is of, if there is such."""
+    row = known.get((place.kind, place.subject))
+    if row is None:
+        return None
+    location, run_id = row["location"], None
+    if place.kind == "run":
+        run_id = uuid.UUID(hex=place.subject)
+    elif place.kind != "experiment":
+        location = below(location, f"{place.kind}s/{place.subject}/artifacts")
+    return Owner(row["experiment_id"], location, run_id, row["deleted"])

@@ -149,7 +149,7 @@ async def test_whatever_is_recorded_is_listed_at_once_and_after_a_rebuild(databa
         model = Model([*roots, f"{experiment_id}/traces/tr-1/artifacts"], chance)
         for _ in range(OPERATIONS):
             if chance.random() < 0.7:
-                many = {model.some_path(): chance.randrange(10**12) for _ in range(chance.randrange(1, 9))}
+                many = {model.some_path(): chance.randrange(10**9) for _ in range(chance.randrange(1, 9))}
                 # A name is a file or a directory, in this test.
                 new = {p: size for p, size in many.items() if fits(p, {*model.files, *many} - {p})}
                 model.files.update(new)
