@@ -153,8 +153,10 @@ class Appender:
                     self._queue.task_done()
 
     async def _next_group(self) -> list[Waiting]:
+        # What came during the last append goes at once: the database works on it while those are answered.
+        none_waits = self._queue.empty()
         group = [await self._queue.get()]
-        if self._had_company:
+        if none_waits and self._had_company:
             await asyncio.sleep(GATHER_S)
         size = group[0].command.payload_bytes
         while len(group) < self._config.group_commands_max and size < self._config.group_bytes_max:
