@@ -6,9 +6,9 @@ import os
 import sys
 from pathlib import Path
 
-from tracklog.delivery import SOURCES_MAX
 from tracklog.sender import Sender
 from tracklog.source import allow_open_files
+from tracklog.sources import SOURCES_MAX
 from tracklog.spool import Outbox
 
 

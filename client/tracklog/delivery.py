@@ -1,8 +1,6 @@
 """Brings an outbox to its server: gathers what waits, sends it, and settles what was answered."""
 
-import contextlib
 import http.client
-import json
 import os
 import time
 from collections import defaultdict
@@ -13,15 +11,15 @@ import msgpack
 
 from tracklog import rejections
 from tracklog.journal import Journal, Range, State
-from tracklog.post import Answer, Post
+from tracklog.link import Answer
+from tracklog.post import NotNow, Post, error_of, not_now
 from tracklog.rejections import Rejection
 from tracklog.request import Part, Request
 from tracklog.source import Source
+from tracklog.sources import Sources
 from tracklog.spool import Outbox
 from tracklog_contract.errors import NOT_FOUND, SEQUENCE_GAP
 
-# Each has an open file; where more streams wait, the later ones come when the earlier ones are done.
-SOURCES_MAX: Final = 900
 RECORDS_MAX: Final = 100_000
 READ_BYTES: Final = 4 * 2**20
 READ_BYTES_MIN: Final = 2**18
@@ -29,15 +27,6 @@ READ_BYTES_MIN: Final = 2**18
 MISSING_RUN_PATIENCE_S: Final = 30.0
 MISSING_RUN_PAUSE_S: Final = 1.0
 _TOO_LARGE: Final = 413
-
-
-class NotNow(Exception):
-    """Nothing can be delivered at the moment, and the same request is to be sent again."""
-
-    def __init__(self, reason: str, retry_after_s: float | None = None) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.retry_after_s = retry_after_s
 
 
 class Delivery:
@@ -51,7 +40,7 @@ class Delivery:
         """Raises: OSError, when the outbox cannot be read and written."""
         self._outbox = outbox
         self._post = post
-        self._sources: dict[str, Source] = {}
+        self._sources = Sources(outbox, self._new_source)
         self._journal = Journal(outbox.file("journal"))
         self._state = self._journal.state or State(os.urandom(16))
         self._records_max = RECORDS_MAX
@@ -67,9 +56,18 @@ class Delivery:
 
     def __exit__(self, *_: object) -> None:
         self._post.close()
-        for source in self._sources.values():
-            source.close()
+        self._sources.close()
         self._journal.__exit__()
+
+    @property
+    def delivered(self) -> str:
+        """What has been delivered, in words."""
+        return f"{self.delivered_points:,} points"
+
+    @property
+    def progress(self) -> int:
+        """A number that grows for as long as something goes on."""
+        return self.delivered_bytes
 
     @property
     def has_more(self) -> bool:
@@ -79,33 +77,19 @@ class Delivery:
     @property
     def has_live_writers(self) -> bool:
         """Is a process logging to this outbox."""
-        return any(source.is_live for source in self._sources.values())
+        return self._sources.are_live
 
     def pending_bytes(self) -> int:
         """How much there is that the server has not acknowledged."""
-        return sum(source.pending_bytes() for source in self._sources.values())
+        return self._sources.pending_bytes()
 
     def has_delivered(self, stream: str, number: int, offset: int) -> bool:
         """Has the server all of a stream before an offset in one of its segments."""
-        source = self._sources.get(stream)
-        if source is not None and not source.finished:
-            return (source.number, source.offset) >= (number, offset)
-        return not self._outbox.segment_path(stream, number).exists()
+        return self._sources.are_past(stream, number, offset)
 
     def refresh(self) -> None:
         """See which segments are there. Raises: OSError."""
-        numbers: dict[str, list[int]] = defaultdict(list)
-        for stream, number in self._outbox.segments():
-            numbers[stream].append(number)
-        for stream, found in numbers.items():
-            source = self._sources.get(stream)
-            if source is None:
-                if len(self._sources) >= SOURCES_MAX:
-                    break
-                with contextlib.suppress(FileNotFoundError):
-                    self._sources[stream] = self._new_source(stream, found)
-            elif not source.finished:
-                source.numbers = [number for number in found if number >= source.number] or source.numbers
+        self._sources.refresh()
 
     def deliver_next(self) -> bool:
         """Send one request, and settle its answer; False when nothing waits.
@@ -151,19 +135,19 @@ class Delivery:
     def _gather(self) -> Request:
         request = Request(self._records_max)
         now = time.monotonic()
-        waiting = [s for s in self._sources.values() if not s.finished and s.not_before <= now]
+        waiting = [s for s in self._sources if not s.finished and s.not_before <= now]
         share = max(READ_BYTES // max(1, len(waiting)), READ_BYTES_MIN)
         for source in waiting:
             if request.is_full:
                 break
             request.add(source, source.read(share))
         self._was_full = request.is_full or any(r.end - r.start > share // 2 for r in request.ranges)
-        self._forget_finished()
+        self._sources.forget_finished()
         self._complete(request)
         # Whoever had no room this time is first the next time.
         served = {wanted.stream for wanted in request.ranges}
         if request.is_full:
-            self._sources = dict(sorted(self._sources.items(), key=lambda item: item[0] in served))
+            self._sources.put_last(served)
         return request
 
     def _complete(self, request: Request) -> None:
@@ -171,7 +155,7 @@ class Delivery:
         for part in request.parts:
             if part.begin is None and part.source.offset < part.source.header_end:
                 part.begin = next(
-                    (s.begin for s in self._sources.values() if s.begin and s.run_id == part.source.run_id),
+                    (s.begin for s in self._sources if s.begin and s.run_id == part.source.run_id),
                     None,
                 )
 
@@ -183,7 +167,7 @@ class Delivery:
             raise NotNow(reason) from error
 
     def _settle(self, request: Request, answer: Answer) -> None:
-        error_code, message = _error(answer)
+        error_code, message = error_of(answer)
         if answer.status == 200:
             self._accept(request, _decoded(answer, self._post.url))
         elif answer.status == 409 and error_code == SEQUENCE_GAP and self._state.sequence > 1:
@@ -192,7 +176,7 @@ class Delivery:
         elif answer.status in (400, _TOO_LARGE) and error_code and "tracklog-version" in answer.headers:
             self._refused_whole(request, error_code, message)
         else:
-            raise _not_now(answer, self._post.url, message)
+            raise not_now(answer, self._post.url, message)
 
     def _accept(self, request: Request, answer: Mapping[str, Any]) -> None:
         refused: dict[str, list[rejections.Refused]] = defaultdict(list)
@@ -242,23 +226,15 @@ class Delivery:
     def _next_sequence(self) -> None:
         self._request = None
         self._state = State(self._state.producer, self._state.sequence + 1)
-        for source in self._sources.values():
+        for source in self._sources:
             # Deletes what is done, so that a program that waits for its last segment to go sees it.
             if not source.finished and not source.pending_bytes():
                 source.read(READ_BYTES_MIN)
-        self._forget_finished()
+        self._sources.forget_finished()
         self._remember((), durably=False)
 
-    def _forget_finished(self) -> None:
-        """A stream may be forgotten only once it is sure that its files will not come back."""
-        finished = [name for name, source in self._sources.items() if source.finished]
-        if finished:
-            self._outbox.sync_directory()
-            for name in finished:
-                del self._sources[name]
-
     def _remember(self, sending: "tuple[Range, ...] | list[Range]", *, durably: bool) -> None:
-        acknowledged = {name: (s.number, s.offset) for name, s in self._sources.items()}
+        acknowledged = {s.name: (s.number, s.offset) for s in self._sources}
         state = State(self._state.producer, self._state.sequence, tuple(sending), acknowledged)
         self._journal.write(state, durably=durably)
         self._state = state
@@ -287,23 +263,3 @@ def _decoded(answer: Answer, url: str) -> Mapping[str, Any]:
     except (ValueError, KeyError, msgpack.UnpackException):
         pass
     raise NotNow(f"{url} does not answer as a tracklog server does", 10)
-
-
-def _error(answer: Answer) -> tuple[str, str]:
-    """An error's code and message, "" where it is none of tracklog's."""
-    if answer.status != 200:
-        with contextlib.suppress(ValueError, KeyError, TypeError):
-            fields = json.loads(answer.body)
-            return str(fields["error_code"]), str(fields["message"])
-    return "", ""
-
-
-def _not_now(answer: Answer, url: str, message: str) -> NotNow:
-    words = f"{answer.status} {message}".strip()[:500]
-    if answer.status in (401, 403):
-        return NotNow(f"{url} does not let us in ({words}): set TRACKLOG_TOKEN", 10)
-    if answer.status in (404, 405) or ("tracklog-version" not in answer.headers and answer.status < 500):
-        return NotNow(f"{url} does not answer as a tracklog server does ({words})", 10)
-    retry_after = answer.headers.get("retry-after", "")
-    seconds = float(retry_after) if retry_after.isascii() and retry_after.isdigit() else None
-    return NotNow(f"{url} cannot take anything for now ({words})", seconds)

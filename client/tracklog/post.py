@@ -1,21 +1,16 @@
-"""HTTP of the sender: one kept-alive connection to the native lane, with the user's credentials."""
+"""Requests of the sender to the native lane, with the user's credentials, and what its errors mean."""
 
 import base64
 import contextlib
-import http.client
-import ssl
-import urllib.request
+import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
+from tracklog.link import ANSWER_TIMEOUT_S, Answer, Link
+
 PATH: Final = "/api/tracklog/v1/ingest"
-CONNECT_TIMEOUT_S: Final = 10.0
-ANSWER_TIMEOUT_S: Final = 60.0
 COMPRESSED_FROM_BYTES: Final = 1024
-# Nothing that a tracklog server answers is longer.
-ANSWER_BYTES_MAX: Final = 256 * 2**20
 
 try:
     import zstandard
@@ -26,13 +21,13 @@ except ImportError:
     _compress = None
 
 
-@dataclass(frozen=True)
-class Answer:
-    """What a server answered; header names are in lower case."""
+class NotNow(Exception):
+    """Nothing can be delivered at the moment, and the same request is to be sent again."""
 
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
+    def __init__(self, reason: str, retry_after_s: float | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.retry_after_s = retry_after_s
 
 
 class Post:
@@ -46,93 +41,56 @@ class Post:
         `timeout_s` is how long an answer is waited for.
         """
         self.url = url
-        self._timeout_s = timeout_s
-        self._connect_timeout_s = min(timeout_s, CONNECT_TIMEOUT_S)
-        self._headers = {
-            "Content-Type": "application/msgpack",
-            "User-Agent": "tracklog",
-            **_authorization(environment),
-        }
-        self._connection: http.client.HTTPConnection | None = None
-        self._path = ""
+        self._prefix = urlsplit(url).path
+        self._headers = {"User-Agent": "tracklog", **_authorization(environment)}
+        self._link = Link(url, timeout_s=timeout_s)
 
-    def send(self, body: bytes) -> Answer:
+    def send(self, body: bytes, path: str = PATH, content_type: str = "application/msgpack") -> Answer:
         """The answer to one request.
 
         Raises: OSError or HTTPException, when there is none; whether the server has stored it is not known.
         """
-        headers = dict(self._headers)
+        headers = {**self._headers, "Content-Type": content_type}
         if _compress is not None and len(body) >= COMPRESSED_FROM_BYTES:
             body = _compress(body)
             headers["Content-Encoding"] = "zstd"
-        was_open = self._connection is not None
-        try:
-            return self._exchange("POST", body, headers)
-        except (ConnectionError, http.client.RemoteDisconnected):
-            # A server closes what has long been idle, which shows only when it is used again.
-            if not was_open:
-                raise
-            return self._exchange("POST", body, headers)
+        return self._link.exchange("POST", self._prefix + path, body, headers)
 
     def ask(self) -> Answer:
         """The answer to a GET at the lane's own path, whose headers tell whether there is a lane.
 
         Raises: OSError or HTTPException, when there is none.
         """
-        return self._exchange("GET", b"", self._headers)
-
-    def _exchange(self, method: str, body: bytes, headers: Mapping[str, str]) -> Answer:
-        try:
-            if self._connection is None:
-                self._connection = self._connect()
-                self._connection.connect()
-                self._connection.sock.settimeout(self._timeout_s)
-            self._connection.request(method, self._path, body, dict(headers))
-            answer = self._connection.getresponse()
-            text = answer.read(ANSWER_BYTES_MAX)
-            if answer.will_close or not answer.isclosed():
-                self.close()
-        except (OSError, http.client.HTTPException):
-            self.close()
-            raise
-        return Answer(answer.status, {name.lower(): value for name, value in answer.getheaders()}, text)
+        return self._link.exchange("GET", self._prefix + PATH, b"", self._headers)
 
     def close(self) -> None:
         """End the connection; the next request makes a new one."""
-        if self._connection is not None:
-            with contextlib.suppress(OSError):
-                self._connection.close()
-            self._connection = None
-
-    def _connect(self) -> http.client.HTTPConnection:
-        """A connection to the server, by way of the environment's proxy where there is one for it."""
-        parts = urlsplit(self.url)
-        host, port = parts.hostname or "", parts.port
-        self._path = parts.path + PATH
-        proxy = _proxy(parts.scheme, parts.netloc)
-        if parts.scheme == "https":
-            context = ssl.create_default_context()
-            if proxy is None:
-                return http.client.HTTPSConnection(
-                    host, port, timeout=self._connect_timeout_s, context=context
-                )
-            connection = http.client.HTTPSConnection(
-                proxy[0], proxy[1], timeout=self._connect_timeout_s, context=context
-            )
-            connection.set_tunnel(host, port)
-            return connection
-        if proxy is None:
-            return http.client.HTTPConnection(host, port, timeout=self._connect_timeout_s)
-        self._path = self.url + PATH
-        return http.client.HTTPConnection(proxy[0], proxy[1], timeout=self._connect_timeout_s)
+        self._link.close()
 
 
-def _proxy(scheme: str, place: str) -> tuple[str, int] | None:
-    proxy = urllib.request.getproxies().get(scheme)
-    if not proxy or urllib.request.proxy_bypass(place):
-        return None
-    parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
-    return (parts.hostname or "", parts.port or 80)
+def error_of(answer: Answer) -> tuple[str, str]:
+    """An error's code and message, "" where it is none of tracklog's."""
+    if answer.status != 200:
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            fields = json.loads(answer.body)
+            return str(fields["error_code"]), str(fields["message"])
+    return "", ""
+
+
+def not_now(answer: Answer, url: str, message: str) -> NotNow:
+    """What an answer that is no verdict on the request means for whoever sends."""
+    words = f"{answer.status} {message}".strip()[:500]
+    if answer.status in (401, 403):
+        return NotNow(f"{url} does not let us in ({words}): set TRACKLOG_TOKEN", 10)
+    if answer.status in (404, 405) or ("tracklog-version" not in answer.headers and answer.status < 500):
+        return NotNow(f"{url} does not answer as a tracklog server does ({words})", 10)
+    return NotNow(f"{url} cannot take anything for now ({words})", retry_after_s(answer))
+
+
+def retry_after_s(answer: Answer) -> float | None:
+    """How many seconds an answer tells to wait; None where it does not."""
+    text = answer.headers.get("retry-after", "")
+    return float(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
 
 
 def _authorization(environment: Mapping[str, str]) -> dict[str, str]:

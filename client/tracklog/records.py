@@ -9,6 +9,12 @@ then records. Each record is a msgpack array whose first item is its kind:
     [PARAMS, {key: text, ...}]
     [TAGS, {key: text, ...}]
     [STATUS, status, end time]
+
+Streams of files have records of their own (README, "Files"):
+
+    [FILE, path, content]                       a small one, here in the segment; its content ends the record
+    [LARGE, path, name, size, mtime or nil]     a larger one, in the data file `name`, which is a link to
+                                                the file itself where that has its time here (ns)
 """
 
 import struct
@@ -23,6 +29,8 @@ SERIES: Final = 2
 PARAMS: Final = 3
 TAGS: Final = 4
 STATUS: Final = 5
+FILE: Final = 6
+LARGE: Final = 7
 
 MAGIC: Final = b"tracklg1"
 PREAMBLE: Final = struct.Struct("<8sQ")

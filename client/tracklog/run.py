@@ -8,11 +8,13 @@ import threading
 import time
 from array import array
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Final, Literal, Self
 
 from tracklog import values as checks
 from tracklog.config import DEFAULT_URL, Config, from_environment, user_name
+from tracklog.files import FileLog
 from tracklog.keeper import KEEPER
 from tracklog.records import (
     PARAMS,
@@ -24,8 +26,9 @@ from tracklog.records import (
     STATUS,
     TAGS,
 )
+from tracklog.run_files import RunFiles, for_files
 from tracklog.stream import Target
-from tracklog.values import BadInput, Column, Number, column_bytes
+from tracklog.values import BadInput, Column, Number, column_bytes, raise_if
 from tracklog_contract.limits import (
     EXPERIMENT_NAME_CHARS_MAX,
     INT64_MAX,
@@ -95,7 +98,7 @@ def resume(
     return Run(_target(run_id.lower(), config, begin, mode), config, owner=False)
 
 
-class Run:
+class Run(RunFiles):
     """A run that is being logged, by `init` or `resume`; any thread may use it.
 
     What was logged is in the spool on this machine's disk when the call returns: it survives SIGKILL of the
@@ -108,6 +111,8 @@ class Run:
         self._target = target
         self._config = config
         self._stream = KEEPER.open_stream(target, config)
+        self._file_stream = KEEPER.open_stream(replace(target, files=True), for_files(config))
+        self._files = FileLog(self._file_stream)
         self._keys: set[str] = set()
         self._next_step = 0
         self._step_lock = threading.Lock()
@@ -163,7 +168,7 @@ class Run:
                 self._stream.append((POINTS, step, timestamp, portion))
         if len(self._keys) > _KEYS_MAX:
             self._keys.clear()
-        _raise_if(problems, "was not logged")
+        raise_if(problems, "was not logged")
 
     def log_series(
         self,
@@ -210,12 +215,14 @@ class Run:
         self._texts(TAGS, "tag", tags)
 
     def flush(self, timeout_s: float = 30.0) -> bool:
-        """Wait until the server has acknowledged everything logged so far; True when it has.
+        """Wait until the server has acknowledged everything logged so far, files too; True when it has.
 
         Never raises for the network. Offline it sees to the disk instead, and answers False.
         """
         KEEPER.wake()
-        return self._stream.flush(timeout_s)
+        deadline = time.monotonic() + timeout_s
+        arrived = self._stream.flush(timeout_s)
+        return self._file_stream.flush(max(0.0, deadline - time.monotonic())) and arrived
 
     def finish(self, status: str = "FINISHED") -> None:
         """End the run as FINISHED, FAILED or KILLED, and return at once; delivery goes on in the background.
@@ -255,16 +262,17 @@ class Run:
 
     def _close(self) -> None:
         self._finished = True
-        self._stream.close()
         _open_runs.discard(self)
+        for stream in (self._stream, self._file_stream):
+            stream.close()
+            stream.outbox.wake_sender()
         KEEPER.wake()
-        self._stream.outbox.wake_sender()
 
     def _texts(self, kind: int, word: str, texts: Mapping[str, Any]) -> None:
         accepted, problems = checks.accepted_texts(word, texts)
         for portion in checks.chunks(accepted, RECORD_TEXTS_MAX):
             self._stream.append((kind, portion))
-        _raise_if(problems, "was not logged")
+        raise_if(problems, "was not logged")
 
     def _steps(self, steps: int | Column | None, count: int) -> tuple[int, "array[int] | None"]:
         """The first step of steps that go up by one, else the column."""
@@ -293,12 +301,6 @@ def _one_or_column(
     if count and min(column) < low:
         raise BadInput(f"{what} must be at least {low}")
     return 0, column
-
-
-def _raise_if(problems: list[str], words: str) -> None:
-    if problems:
-        more = f" (and {len(problems) - 5} more)" if len(problems) > 5 else ""
-        raise BadInput(f"{words}: {'; '.join(problems[:5])}{more}")
 
 
 def _unpickled(target: Target, config: Config) -> Run:

@@ -9,8 +9,8 @@ import time
 from collections.abc import Mapping
 from typing import Final
 
-from tracklog.delivery import Delivery, NotNow
-from tracklog.post import Post
+from tracklog.deliveries import delivery_of
+from tracklog.post import NotNow
 from tracklog.spool import Outbox, is_locked, write_whole
 
 _log = logging.getLogger("tracklog")
@@ -52,9 +52,8 @@ class Sender:
 
     def __init__(self, outbox: Outbox, environment: Mapping[str, str]) -> None:
         """Raises: OSError, when the outbox cannot be read and written."""
-        assert outbox.url is not None
         self._outbox = outbox
-        self._delivery = Delivery(outbox, Post(outbox.url, environment))
+        self._delivery = delivery_of(outbox, environment)
         self._pauses = Pauses()
         self._wake = _open_wake(outbox)
         self._problem: str | None = None

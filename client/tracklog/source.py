@@ -11,7 +11,7 @@ from tracklog import records, rejections
 from tracklog.journal import Range
 from tracklog.records import DATA_START, FRAME, HEADER, Record
 from tracklog.rejections import Rejection
-from tracklog.spool import Outbox, lock, write_whole
+from tracklog.spool import Outbox, lock, sync_file, write_whole
 
 _log = logging.getLogger("tracklog")
 
@@ -94,6 +94,10 @@ class Source:
             self._next_segment()
         return []
 
+    def read_ahead(self, start: int, bytes_max: int) -> list[Record]:
+        """The records of the present segment from `start` on, as `read` gives them. Raises: OSError."""
+        return self._scan(bytes_max, start).records
+
     def read_again(self, wanted: Range) -> list[Record] | None:
         """The records of a range that was read before; None when its segment is gone. Raises: OSError."""
         if self.finished or wanted.number != self.number:
@@ -102,12 +106,20 @@ class Source:
         found = records.scan(data, wanted.start)
         return found.records or None
 
-    def acknowledge(self, end: int) -> None:
-        """The server has everything before `end` of the present segment; tells a flushing writer."""
+    def acknowledge(self, end: int, *, durably: bool = False) -> None:
+        """The server has everything before `end` of the present segment; tells a flushing writer.
+
+        Raises: OSError, where it is to be remembered `durably`, even through a power cut, and cannot be.
+        """
         self.offset = end
         self.missing_since = None
-        with contextlib.suppress(OSError):
+        try:
             os.pwrite(self._fd, records.preamble(end), 0)
+            if durably:
+                sync_file(self._fd)
+        except OSError:
+            if durably:
+                raise
 
     def _open(self) -> None:
         self._fd = os.open(self.outbox.segment_path(self.name, self.number), os.O_RDWR | os.O_CLOEXEC)
@@ -118,18 +130,19 @@ class Source:
             self.run_id, self.url, self.begin = header["run_id"], header["url"], header["begin"]
             self.header_end = first[0].end
 
-    def _scan(self, bytes_max: int) -> records.Scan:
-        found = records.scan(os.pread(self._fd, bytes_max, self.offset), self.offset)
+    def _scan(self, bytes_max: int, start: int | None = None) -> records.Scan:
+        start = self.offset if start is None else start
+        found = records.scan(os.pread(self._fd, bytes_max, start), start)
         if found.records or found.rest != "short":
             return found
         # One record alone may be larger.
-        head = os.pread(self._fd, FRAME.size, self.offset)
+        head = os.pread(self._fd, FRAME.size, start)
         if len(head) < FRAME.size:
             return found
         length = FRAME.unpack(head)[0] + FRAME.size
         if length <= bytes_max:
             return found
-        return records.scan(os.pread(self._fd, length, self.offset), self.offset)
+        return records.scan(os.pread(self._fd, length, start), start)
 
     def _is_closed(self) -> bool:
         return self.numbers[-1] > self.number or lock(self._fd)

@@ -4,7 +4,10 @@
 |---|---|
 | offline/                 | the outbox of runs that wait for `tracklog sync` |
 | HOST_PORT_CHECKSUM/      | the outbox of one server, which its file `url` names |
+| …-files/                 | for each of these, an outbox of files, which do not hold up values |
 | STREAM.NUMBER.segment    | what one process logged to one run, in order of the numbers |
+| STREAM.*.data, .sha256   | a file that was logged, or a symbolic link to it, and its checksum once known |
+| STREAM.*.refused         | the same, when the server has refused it |
 | STREAM.rejected, .told   | what the server refused, as JSON lines, and how far the user has been told |
 | journal                  | which request covers which bytes (journal.py) |
 | sender.lock, sync.lock   | held by whoever delivers, and by whoever wants to do it by hand |
@@ -26,6 +29,7 @@ from zlib import crc32
 from tracklog.records import DATA_START, acknowledged
 
 OFFLINE: Final = "offline"
+_FILES: Final = "-files"
 _SEGMENT: Final = re.compile(r"([0-9a-f]{24})\.(\d{8})\.segment")
 
 
@@ -48,6 +52,19 @@ class Outbox:
         self.path = path
         self.url = url
 
+    @property
+    def holds_files(self) -> bool:
+        """Are its streams of files, and not of values."""
+        return self.path.name.endswith(_FILES)
+
+    def for_files(self) -> "Outbox":
+        """The outbox of files beside an outbox of values."""
+        return Outbox(self.path.with_name(self.path.name + _FILES), self.url)
+
+    def for_values(self) -> "Outbox":
+        """The outbox of values beside an outbox of files."""
+        return Outbox(self.path.with_name(self.path.name.removesuffix(_FILES)), self.url)
+
     def create(self) -> None:
         """Make the directory when it is not there; safe for any number of processes at once.
 
@@ -67,6 +84,10 @@ class Outbox:
         """The path of a segment."""
         return self.path / f"{stream}.{number:08d}.segment"
 
+    def data_files(self, stream: str) -> list[Path]:
+        """The data files of a stream of files that are there, and what belongs to them."""
+        return sorted([*self.path.glob(f"{stream}.*.data"), *self.path.glob(f"{stream}.*.sha256")])
+
     def segments(self) -> list[SegmentName]:
         """The segments that are there, the oldest stream first."""
         with contextlib.suppress(FileNotFoundError):
@@ -81,6 +102,15 @@ class Outbox:
             with contextlib.suppress(FileNotFoundError), self.segment_path(*name).open("rb") as file:
                 found[name] = acknowledged(file.read(DATA_START)), os.fstat(file.fileno()).st_size
         return found
+
+    def waiting_bytes(self) -> int:
+        """How much there is that is not acknowledged, data files included, the linked ones too."""
+        total = sum(written - have for have, written in self.waiting().values())
+        if self.holds_files:
+            for path in self.path.glob("*.data"):
+                with contextlib.suppress(OSError):
+                    total += path.stat().st_size
+        return total
 
     def wake_sender(self) -> None:
         """Have a running sender look at once."""
@@ -128,10 +158,11 @@ def spool_bytes(spool_dir: Path) -> int:
     total = 0
     for directory, _, names in os.walk(spool_dir):
         for name in names:
-            if not name.endswith((".segment", ".rejected")):
+            if not name.endswith((".segment", ".rejected", ".data", ".refused")):
                 continue
             with contextlib.suppress(OSError):
-                total += Path(directory, name).stat().st_size
+                # A link is to a file that stays where it is.
+                total += Path(directory, name).lstat().st_size
     return total
 
 
@@ -146,7 +177,7 @@ def write_whole(path: Path, data: bytes) -> None:
     temporary.replace(path)
 
 
-def write_all(fd: int, data: bytes) -> None:
+def write_all(fd: int, data: bytes | memoryview) -> None:
     """Write every byte. Raises: OSError, when there is no room for the last."""
     view = memoryview(data)
     while view:

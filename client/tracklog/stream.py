@@ -34,6 +34,8 @@ from tracklog.spool import (
 _log = logging.getLogger("tracklog")
 
 SEGMENT_BYTES: Final = 8 * 2**20
+# So much may be put beside the segments before the next look at how much there is.
+DATA_ROOM_BYTES: Final = 256 * 2**20
 RETRY_AFTER_S: Final = 1.0
 _POLL_MIN_S: Final = 0.002
 _POLL_MAX_S: Final = 0.05
@@ -44,13 +46,15 @@ class Target:
     """The run that a stream belongs to.
 
     `begin` is how the run comes to be where it is not there yet (README, "Native ingest"), and None in a
-    process that only joins it. `url` is the server's, and None offline where nobody has named one.
+    process that only joins it. `url` is the server's, and None offline where nobody has named one. With
+    `files` the stream is of the run's files, else of its values.
     """
 
     run_id: str
     url: str | None
     begin: Mapping[str, Any] | None = None
     offline: bool = False
+    files: bool = False
 
 
 class Stream:
@@ -81,6 +85,7 @@ class Stream:
         self._size = 0
         # What may be written before the next look at the segment's and the spool's limits.
         self._room = 0
+        self._data_room = 0
         self._retry_at = 0.0
         self._unsynced: list[int] = []
         self._synced = (-1, 0)
@@ -104,6 +109,22 @@ class Stream:
             if self._lost:
                 self._in_order_again()
         return True
+
+    def take_room(self, size: int) -> bool | None:
+        """May a data file of `size` bytes be put beside the segments; None when nothing can be logged at all.
+
+        From now on there is a segment for as long as the stream is open, which tells whose the data file is.
+        """
+        with self._lock:
+            if self._fd < 0 or size > self._data_room:
+                room = self._look_for_room(0)
+                if room is None:
+                    return None
+                if room < size:
+                    return False
+                self._data_room = max(size, min(room, DATA_ROOM_BYTES))
+            self._data_room -= size
+            return True
 
     def close(self) -> None:
         """Write no more; what is there will be delivered, and its files deleted."""
@@ -176,24 +197,33 @@ class Stream:
 
     def _make_room(self, size: int) -> bool:
         """Make sure that a record of `size` bytes can be written now; False when it cannot."""
+        room = self._look_for_room(size)
+        if room is None:
+            return False
+        self._room = min(room, max(size, SEGMENT_BYTES - self._size))
+        return True
+
+    def _look_for_room(self, size: int) -> int | None:
+        """How many bytes there is room for, with a segment open; None when these are fewer than `size`."""
         if self.closed:
             raise ValueError("this run is finished here: tracklog.resume(run_id) goes on with it")
         if time.monotonic() < self._retry_at:
             self._lost += 1
-            return False
+            return None
         try:
             room = self._config.spool_bytes_max - spool_bytes(self._config.spool_dir)
             if room >= size and (self._fd < 0 or self._size >= SEGMENT_BYTES):
                 self._open_next()
                 room -= self._size
         except OSError as error:
-            return self._out_of_order(str(error))
+            self._out_of_order(str(error))
+            return None
         if room < size:
-            return self._out_of_order(
+            self._out_of_order(
                 f"the spool is full ({self._config.spool_bytes_max} bytes; TRACKLOG_SPOOL_BYTES_MAX)"
             )
-        self._room = min(room, max(size, SEGMENT_BYTES - self._size))
-        return True
+            return None
+        return room
 
     def _open_next(self) -> None:
         self.outbox.create()
@@ -243,6 +273,7 @@ class Stream:
             )
         self._lost += 1
         self._room = 0
+        self._data_room = 0
         self._retry_at = time.monotonic() + RETRY_AFTER_S
         return False
 
@@ -267,9 +298,11 @@ def _acknowledged(fd: int) -> int:
 
 def _outbox(target: Target, config: Config) -> Outbox:
     if target.offline:
-        return offline_outbox(config.spool_dir)
-    assert target.url is not None
-    return outbox_for(config.spool_dir, target.url)
+        outbox = offline_outbox(config.spool_dir)
+    else:
+        assert target.url is not None
+        outbox = outbox_for(config.spool_dir, target.url)
+    return outbox.for_files() if target.files else outbox
 
 
 _streams: "weakref.WeakSet[Stream]" = weakref.WeakSet()

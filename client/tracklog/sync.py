@@ -12,10 +12,11 @@ from tqdm import tqdm
 
 from tracklog import rejections
 from tracklog.config import DEFAULT_URL, from_environment
-from tracklog.delivery import SOURCES_MAX, Delivery, NotNow
-from tracklog.post import Post
+from tracklog.deliveries import AnyDelivery, delivery_of
+from tracklog.post import NotNow
 from tracklog.sender import Pauses
 from tracklog.source import Source, allow_open_files
+from tracklog.sources import SOURCES_MAX
 from tracklog.spool import Outbox, SegmentName, offline_outbox, outbox_for, outboxes, try_lock
 
 # Without any progress for so long, what is left stays in the spool.
@@ -89,18 +90,25 @@ class Sync:
         return all(delivered for delivered, _ in results)
 
     def _assign_offline_runs(self) -> None:
-        """Give each segment of the offline outbox to its server's; a program may still append to it there."""
-        offline = offline_outbox(self._spool_dir)
-        if not offline.segments():
-            return
-        with self._locked(offline, "sync.lock", "another tracklog sync"):
-            for stream, number in offline.segments():
-                url = self._url or _url_of(offline, stream, number) or self._default_url
-                target = outbox_for(self._spool_dir, url)
-                target.create()
-                offline.segment_path(stream, number).rename(target.segment_path(stream, number))
-                target.sync_directory()
-            offline.sync_directory()
+        """Give what lies in the offline outboxes to their servers'; programs may still append to it there."""
+        values = offline_outbox(self._spool_dir)
+        for offline in (values, values.for_files()):
+            if offline.segments():
+                with self._locked(offline, "sync.lock", "another tracklog sync"):
+                    self._assign(offline)
+
+    def _assign(self, offline: Outbox) -> None:
+        for stream, number in offline.segments():
+            url = self._url or _url_of(offline, stream, number) or self._default_url
+            target = outbox_for(self._spool_dir, url)
+            if offline.holds_files:
+                target = target.for_files()
+            target.create()
+            for path in offline.data_files(stream) if offline.holds_files else ():
+                path.rename(target.file(path.name))
+            offline.segment_path(stream, number).rename(target.segment_path(stream, number))
+            target.sync_directory()
+        offline.sync_directory()
 
     def _deliver(self, outbox: Outbox) -> tuple[bool, bool]:
         """Deliver an outbox; whether all of it has arrived, and whether there was anything to say."""
@@ -108,12 +116,12 @@ class Sync:
         with (
             self._locked(outbox, "sync.lock", "another tracklog sync"),
             self._locked(outbox, "sender.lock", "the sender's request to end"),
-            Delivery(outbox, Post(outbox.url, self._environment)) as delivery,
+            delivery_of(outbox, self._environment) as delivery,
         ):
             waiting = outbox.waiting()
-            started_bytes = sum(written - have for have, written in waiting.values())
-            reason = self._deliver_all(delivery, outbox.url, waiting) if waiting else ""
-            left_bytes = sum(written - have for have, written in outbox.waiting().values())
+            started_bytes = outbox.waiting_bytes()
+            reason = self._deliver_all(delivery, outbox.url, waiting, started_bytes) if waiting else ""
+            left_bytes = outbox.waiting_bytes()
         refused = self._tell_rejections(outbox)
         if reason:
             self._say(
@@ -121,23 +129,24 @@ class Sync:
                 " run tracklog sync again."
             )
         elif started_bytes:
-            self._say(
-                f"{outbox.url} has everything: {delivery.delivered_points:,} points,"
-                f" {_size(delivery.delivered_bytes)}"
-            )
+            self._say(f"{outbox.url} has everything: {delivery.delivered}, {_size(delivery.delivered_bytes)}")
         return not reason and not refused, bool(started_bytes or refused)
 
     def _deliver_all(
-        self, delivery: Delivery, url: str, waiting: Mapping[SegmentName, tuple[int, int]]
+        self,
+        delivery: AnyDelivery,
+        url: str,
+        waiting: Mapping[SegmentName, tuple[int, int]],
+        total_bytes: int,
     ) -> str:
         """Deliver what was there at the beginning; the reason when it cannot be, else ""."""
         left = {name: written for name, (_, written) in waiting.items()}
         pauses = Pauses()
-        progress = self._progress(sum(written - have for have, written in waiting.values()), url)
+        progress = self._progress(total_bytes, url)
         last_success, reason = time.monotonic(), ""
         try:
             while left := {n: end for n, end in left.items() if not delivery.has_delivered(*n, end)}:
-                before = delivery.delivered_bytes
+                before, before_bytes = delivery.progress, delivery.delivered_bytes
                 try:
                     delivery.refresh()
                     sent = delivery.deliver_next()
@@ -146,8 +155,8 @@ class Sync:
                     time.sleep(min(pauses.next_s(error.retry_after_s), self._patience_s))
                 except OSError as error:
                     return f"the spool cannot be read or written ({error})"
-                if sent and delivery.delivered_bytes > before:
-                    progress.update(delivery.delivered_bytes - before)
+                progress.update(delivery.delivered_bytes - before_bytes)
+                if sent and delivery.progress > before:
                     last_success, reason = time.monotonic(), ""
                     pauses.reset()
                 elif time.monotonic() - last_success > self._patience_s:

@@ -31,6 +31,13 @@ class BadInput(ValueError, TypeError):
     """What was to be logged cannot be; whatever else the call held has been logged."""
 
 
+def raise_if(problems: list[str], words: str) -> None:
+    """Tell of problems, if there are any. Raises: BadInput."""
+    if problems:
+        more = f" (and {len(problems) - 5} more)" if len(problems) > 5 else ""
+        raise BadInput(f"{words}: {'; '.join(problems[:5])}{more}")
+
+
 def metric_key(key: Any) -> None:
     """Accept a metric's key. Raises: BadInput."""
     if not isinstance(key, str):

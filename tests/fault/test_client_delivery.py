@@ -22,7 +22,7 @@ from tests.support.spools import (
     sync,
     wait_until,
 )
-from tracklog import delivery, keeper, rejections
+from tracklog import delivery, keeper, rejections, sources
 from tracklog import sync as sync_module
 from tracklog.delivery import Delivery
 from tracklog.launch import start_sender
@@ -422,7 +422,7 @@ def test_a_fork_during_the_start_of_a_sender_leaves_its_lock_alone(lane: FakeLan
 def test_more_streams_than_may_be_open_at_once_are_all_delivered(
     lane: FakeLane, spool: Path, monkeypatch, capsys
 ):
-    monkeypatch.setattr(delivery, "SOURCES_MAX", 3)
+    monkeypatch.setattr(sources, "SOURCES_MAX", 3)
     runs = [tracklog.init(mode="offline") for _ in range(10)]
     for run in runs:
         log(run, range(5))

@@ -14,6 +14,7 @@ from typing import Any
 import msgpack
 import zstandard
 
+from tests.support.fake_artifacts import FakeArtifacts, serve
 from tracklog.values import column_of
 
 # An answer instead of the lane's own; None loses the answer after the request has been stored.
@@ -35,6 +36,8 @@ class FakeLane:
 
     def __init__(self) -> None:
         self.url = ""
+        self.artifacts = FakeArtifacts()
+        self.artifacts.knows = lambda owner: owner in self.runs
         self.runs: dict[str, FakeRun] = {}
         self.script: deque[Scripted] = deque()
         self.requests: list[dict[str, Any]] = []
@@ -130,7 +133,14 @@ def fake_lane(
             super().setup()
             connections.add(self.connection)
 
+        def do_PUT(self) -> None:
+            assert serve(self, shared.artifacts)
+
+        do_GET = do_PUT
+
         def do_POST(self) -> None:
+            if serve(self, shared.artifacts):
+                return
             body = self.rfile.read(int(self.headers["Content-Length"]))
             if self.headers["Content-Encoding"] == "zstd":
                 body = zstandard.decompress(body)
@@ -161,6 +171,7 @@ def fake_lane(
     if tls is not None:
         server.socket = tls.wrap_socket(server.socket, server_side=True)
     lane.url = f"{'http' if tls is None else 'https'}://127.0.0.1:{server.server_address[1]}"
+    lane.artifacts.url = lane.url
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:

@@ -1,0 +1,77 @@
+"""A file on its way to the server, and how far it has come: as a whole, or in parts."""
+
+from collections import deque
+from collections.abc import Mapping
+from typing import Any
+
+from tracklog.artifact_api import Owner
+from tracklog.content import Content
+from tracklog.putting import Place
+from tracklog_contract.errors import Rejected
+
+
+class Upload:
+    """A file on its way; when it is `done`, `error` is why it was refused, None when the server has it."""
+
+    def __init__(self, owner: Owner, path: str, content: Content) -> None:
+        self.owner = owner
+        self.path = path
+        self.content = content
+        self.sha256 = ""
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """Have everything before it, but for the checksum."""
+        self.done = False
+        self.error: Rejected | None = None
+        self.parts: Parts | None = None
+        self.is_alone = False
+        self.restarts = 0
+        self.failures = 0
+        self.not_before = 0.0
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What it replaces."""
+        return self.owner.id, self.path
+
+    def fields(self) -> dict[str, Any]:
+        """The file as requests name it."""
+        return {"path": self.path, "size": self.content.size, "sha256": self.sha256}
+
+
+class Parts:
+    """The parts of a file, as far as the store has them."""
+
+    def __init__(self, size: int, answer: Mapping[str, Any]) -> None:
+        self.upload_id = str(answer["upload_id"])
+        self._size = size
+        self._part_size = int(answer["part_size"])
+        self.etags = {
+            int(part["number"]): str(part["etag"])
+            for part in answer.get("parts") or ()
+            if int(part["size"]) == self.stretch(int(part["number"]))[1]
+        }
+        count = -(-size // self._part_size)
+        self.missing = deque(number for number in range(1, count + 1) if number not in self.etags)
+        self.places: deque[tuple[int, Place]] = deque()
+        self.under_way = 0
+
+    def stretch(self, number: int) -> tuple[int, int]:
+        """Where a part begins, and its size."""
+        start = (number - 1) * self._part_size
+        return start, max(0, min(self._part_size, self._size - start))
+
+    def bytes_there(self) -> int:
+        """How much of the file the store has."""
+        return sum(self.stretch(number)[1] for number in self.etags)
+
+    @property
+    def are_there(self) -> bool:
+        """Has the store all of them."""
+        return not self.missing and not self.places and not self.under_way
+
+    def fields(self) -> dict[str, Any]:
+        """The parts as the completing request names them."""
+        parts = [{"number": number, "etag": self.etags[number]} for number in sorted(self.etags)]
+        return {"upload_id": self.upload_id, "parts": parts}
