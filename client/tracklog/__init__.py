@@ -8,10 +8,12 @@
 installation has no server dependencies, so it is light enough to sit beside a training script.
 """
 
+from tracklog.artifact import Artifact
 from tracklog.run import Run, init, resume
 from tracklog.values import BadInput
+from tracklog_contract.errors import Rejected, Unavailable
 
-__all__ = ["BadInput", "Run", "__version__", "init", "resume"]
+__all__ = ["Artifact", "BadInput", "Rejected", "Run", "Unavailable", "__version__", "init", "resume"]
 
 
 def __getattr__(name: str) -> str:

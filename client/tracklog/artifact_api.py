@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
+from tracklog.artifact import Artifact, Owner
 from tracklog.link import ANSWER_TIMEOUT_S, Failure
 from tracklog.post import NotNow, Post, error_of, not_now
 from tracklog_contract.errors import ENDPOINT_NOT_FOUND, INVALID, STATUS_BY_CODE, Rejected
@@ -13,30 +13,6 @@ PATH: Final = "/api/tracklog/v1/artifacts"
 # What one request may name.
 FILES_MAX: Final = 1_000
 _TOO_LARGE: Final = 413
-
-
-@dataclass(frozen=True)
-class Owner:
-    """Whose files these are: a run's, or a logged model's."""
-
-    id: str
-    kind: str = "run_id"
-
-    def __str__(self) -> str:
-        return f"{'run' if self.kind == 'run_id' else 'model'} {self.id}"
-
-
-@dataclass(frozen=True)
-class Artifact:
-    """A file or directory of a run: `path` below the run's files.
-
-    `size` in bytes, None for a directory. `sha256`: lower-case hex, "" where it is not known.
-    """
-
-    path: str
-    is_dir: bool
-    size: int | None = None
-    sha256: str = ""
 
 
 class NoEndpoint(NotNow):
@@ -121,6 +97,12 @@ class ArtifactApi:
         if answer.status in (400, 404, _TOO_LARGE) and "tracklog-version" in answer.headers:
             raise Rejected(error_code if error_code in STATUS_BY_CODE else INVALID, message)
         raise not_now(answer, self.url, message)
+
+
+def rejected(answer: Mapping[str, Any]) -> Rejected:
+    """The error in an answer about one file."""
+    code = str(answer.get("error_code"))
+    return Rejected(code if code in STATUS_BY_CODE else INVALID, str(answer.get("message") or "refused"))
 
 
 def _decoded(body: bytes, url: str) -> Mapping[str, Any]:

@@ -12,6 +12,12 @@ DEFAULT_URL: Final = "http://127.0.0.1:5000"
 SPOOL_BYTES_MAX: Final = 10 * 2**30
 EXIT_TIMEOUT_S: Final = 10.0
 MLFLOW_PLUGIN: Final = "TRACKLOG_MLFLOW_PLUGIN"
+_CREDENTIALS: Final = (
+    "TRACKLOG_TOKEN",
+    "MLFLOW_TRACKING_USERNAME",
+    "MLFLOW_TRACKING_PASSWORD",
+    "MLFLOW_TRACKING_TOKEN",
+)
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,11 @@ def from_environment(url: str | None = None, environment: Mapping[str, str] = os
         spool_bytes_max=int(_number("TRACKLOG_SPOOL_BYTES_MAX", environment, SPOOL_BYTES_MAX)),
         exit_timeout_s=_number("TRACKLOG_EXIT_TIMEOUT_S", environment, EXIT_TIMEOUT_S),
     )
+
+
+def credentials(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """What of the environment logs in to a server, as it is now."""
+    return {name: environment[name] for name in _CREDENTIALS if name in environment}
 
 
 def mlflow_plugin_is_on(environment: Mapping[str, str] = os.environ) -> bool:

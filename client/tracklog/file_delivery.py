@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from tracklog import rejections
-from tracklog.artifact_api import ArtifactApi, Owner
+from tracklog.artifact import Owner
+from tracklog.artifact_api import ArtifactApi
 from tracklog.content import Changed, Content
 from tracklog.delivery import MISSING_RUN_PATIENCE_S, MISSING_RUN_PAUSE_S
 from tracklog.records import FILE, LARGE, Record

@@ -1,19 +1,30 @@
-"""What a run does with files: `log_artifact`, `log_artifacts`, `log_file`."""
+"""What a run does with files: it logs them by the spool, and lists and downloads what the server has."""
 
 import os
+import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from tracklog import files
+from tracklog.artifact import Artifact, Owner
 from tracklog.config import Config
+from tracklog.keeper import KEEPER, problem_of
+from tracklog.stream import Stream, Target
 from tracklog.values import BadInput, raise_if
+from tracklog_contract.errors import Unavailable
+
+# So long what was logged is waited for before something is read.
+READ_PATIENCE_S: Final = 30.0
 
 
 class RunFiles:
     """The half of a `Run` that is about files."""
 
+    _target: Target
     _files: files.FileLog
+    _stream: Stream
+    _file_stream: Stream
 
     def log_artifact(
         self, local_path: str | os.PathLike[str], artifact_path: str | None = None, *, copy: bool = True
@@ -49,6 +60,44 @@ class RunFiles:
         """
         self._files.add_data(data, files.artifact_path(path))
 
+    def artifacts(self, path: str = "", *, recursive: bool = False) -> list[Artifact]:
+        """The files and directories in the directory `path` of the run; with `recursive` all files below it.
+
+        What was logged here is waited for, and listed. Raises: BadInput, in an offline run; Rejected, when
+        the server knows no such run; Unavailable, when it cannot be reached.
+        """
+        from tracklog.reading import listing  # noqa: PLC0415 - importing HTTP takes longer than opening a run
+
+        return listing(self._readable_url(), self._owner(), _directory(path), recursive=recursive)
+
+    def download(self, path: str = "", to: str | os.PathLike[str] = ".") -> Path:
+        """Download a file or directory of the run, or all of them, below the directory `to`; the place there.
+
+        What was logged here is waited for first. Each file appears whole, and verified by its SHA-256; one
+        that lies there as it is at the server is not fetched again, and of a large one that was fetched in
+        part only the rest is.
+        Raises: BadInput, in an offline run; Rejected, when there is no such file, or its name would lead out
+        of `to`; Unavailable, when the server does not give it; OSError, when it cannot be written.
+        """
+        from tracklog.reading import fetched  # noqa: PLC0415 - as above
+
+        return fetched(self._readable_url(), self._owner(), _directory(path), _local(to))
+
+    def _readable_url(self) -> str:
+        """The server, once it has what was logged here. Raises: BadInput; Unavailable."""
+        if self._target.offline or self._target.url is None:
+            raise BadInput("an offline run has no server from which to read")
+        KEEPER.wake()
+        deadline = time.monotonic() + READ_PATIENCE_S
+        for stream in (self._stream, self._file_stream):
+            if not stream.flush(max(0.0, deadline - time.monotonic())):
+                problem = problem_of(stream.outbox) or f"{self._target.url} takes long"
+                raise Unavailable(f"what was logged has not arrived yet: {problem}")
+        return self._target.url
+
+    def _owner(self) -> Owner:
+        return Owner(self._target.run_id)
+
     def _add_tree(self, local: Path, path: str, *, copy: bool) -> None:
         """Log a file at `path`, or all below a directory."""
         if not local.is_dir():
@@ -66,6 +115,10 @@ class RunFiles:
 def for_files(config: Config) -> Config:
     """Files leave a part of the spool to values, which are little and must not be lost for want of room."""
     return replace(config, spool_bytes_max=config.spool_bytes_max * 9 // 10)
+
+
+def _directory(path: str) -> str:
+    return files.artifact_path(path, root=True)
 
 
 def _local(path: Any) -> Path:

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
-from tracklog.artifact_api import Owner
+from tracklog.artifact import Owner
 from tracklog.content import Content
 from tracklog.putting import Place
 from tracklog_contract.errors import Rejected

@@ -7,12 +7,12 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from functools import partial
 from typing import Any, Final
 
-from tracklog.artifact_api import FILES_MAX, ArtifactApi
+from tracklog.artifact_api import FILES_MAX, ArtifactApi, rejected
 from tracklog.content import Changed
 from tracklog.post import NotNow
 from tracklog.putting import Place, PutFailed, Putter
 from tracklog.transfer import Parts, Upload
-from tracklog_contract.errors import INVALID, NOT_FOUND, STATUS_BY_CODE, Rejected
+from tracklog_contract.errors import INVALID, NOT_FOUND, Rejected
 
 THREADS: Final = 8
 PART_THREADS: Final = 4
@@ -191,7 +191,7 @@ class Uploader:
             self.putter.count(upload.content.size)
             self._finish(upload, None)
         elif state == "refused":
-            self._finish(upload, _rejected(answer))
+            self._finish(upload, rejected(answer))
         elif state == "single":
             place = Place.of(answer)
             put = self._threads.submit(self.putter.put, upload.content, 0, upload.content.size, place)
@@ -321,7 +321,7 @@ class Uploader:
                 if answer.get("state") == "stored":
                     self._finish(upload, None)
                 else:
-                    self._begin_again(upload, _rejected(answer))
+                    self._begin_again(upload, rejected(answer))
 
     def _begin_again(self, upload: Upload, error: Rejected) -> None:
         """Not taken as it is: ask anew, which tells whether it is refused for good."""
@@ -350,8 +350,3 @@ class Uploader:
         del self._active[upload.key]
         if following := self._next.pop(upload.key, None):
             self.add(following)
-
-
-def _rejected(answer: Mapping[str, Any]) -> Rejected:
-    code = str(answer.get("error_code"))
-    return Rejected(code if code in STATUS_BY_CODE else INVALID, str(answer.get("message") or "refused"))

@@ -62,6 +62,10 @@ class FakeArtifacts:
         """The files of one owner."""
         return {path: data for (of, path), data in self.files.items() if of == owner}
 
+    def read(self, key: Key) -> bytes:
+        """The bytes that a GET gives."""
+        return self.files[key]
+
     def call(self, name: str, fields: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         """The status and answer of one endpoint."""
         with self.lock:
@@ -241,7 +245,7 @@ def _serve_get(handler: BaseHTTPRequestHandler, artifacts: FakeArtifacts) -> Non
     wanted = handler.headers.get("Range", "")
     with artifacts.lock:
         artifacts.gets.append((path, wanted))
-        data = artifacts.files[owner, path]
+        data = artifacts.read((owner, path))
         scripted = artifacts.script.popleft() if artifacts.script else 0
     if scripted:
         _answer(handler, scripted, b"as the script says", {})
