@@ -3,6 +3,7 @@
     TracklogError
       Rejected      your request is wrong: fix it, do not resend   -> 4xx
       Busy          fine, but not now: resend after retry_after_s  -> 503
+      TooMany       fine, but too often: as Busy                   -> 429
       Unavailable   outcome unknown: resend; with a producer id and sequence it is stored once -> 503
       Corrupt       a promise of ours is broken: a fold stops, a request fails -> 500
 
@@ -24,6 +25,7 @@ UNIMPLEMENTED: Final = "NOT_IMPLEMENTED"
 # Of the native lane only.
 SEQUENCE_GAP: Final = "SEQUENCE_GAP"
 UNSUPPORTED_TYPE: Final = "UNSUPPORTED_MEDIA_TYPE"
+UNAUTHENTICATED: Final = "UNAUTHENTICATED"
 
 # INVALID_STATE and RESOURCE_LIMIT_EXCEEDED have no 4xx in MLflow's own table; a 500 would make its
 # clients retry for minutes what can never succeed, so both are 400 here.
@@ -34,6 +36,7 @@ STATUS_BY_CODE: Final[dict[str, int]] = {
     INVALID_STATE: 400,
     QUOTA: 400,
     FEATURE_DISABLED: 400,
+    UNAUTHENTICATED: 401,
     DENIED: 403,
     NOT_FOUND: 404,
     ENDPOINT_NOT_FOUND: 404,
@@ -67,6 +70,17 @@ class Rejected(TracklogError):
         super().__init__(message)
         self.error_code = error_code
         self.status = STATUS_BY_CODE[error_code]
+
+
+class TooMany(TracklogError):
+    """More requests than one may make in a time; nothing was stored. Resend after `retry_after_s` seconds."""
+
+    error_code = "REQUEST_LIMIT_EXCEEDED"
+    status = 429
+
+    def __init__(self, message: str, *, retry_after_s: int) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class Busy(TracklogError):

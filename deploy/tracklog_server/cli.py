@@ -7,6 +7,7 @@ import io
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from tracklog_server.problems import FAILED, AlreadyTold, StartError
 from tracklog_server.settings import OPTIONS, Settings, environment_name, load, option_name
@@ -26,6 +27,17 @@ COMMANDS = {
 }
 
 
+# About who may do what, with the server running or not; their actions are in access/commands.py.
+ACCESS_COMMANDS = {
+    "user": "who may sign in, people and programs",
+    "group": "groups of users",
+    "token": "what programs sign in with",
+    "workspace": "tenants of the server",
+    "permission": "who may do what",
+}
+ACCESS_MODULE = "tracklog_server.access.cli"
+
+
 class _Version(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         metadata = importlib.import_module("importlib.metadata")
@@ -33,8 +45,11 @@ class _Version(argparse.Action):
         parser.exit()
 
 
-def command_line() -> argparse.ArgumentParser:
-    """The parser; every option's value stays text, so that all problems can be told at once."""
+def command_line(*, wanted: str = "") -> argparse.ArgumentParser:
+    """The parser; every option's value stays text, so that all problems can be told at once.
+
+    Of the commands about access only the `wanted` one knows its actions: they take time to load.
+    """
     parser = argparse.ArgumentParser(
         prog="tracklog",
         description="An experiment-tracking server that speaks MLflow's protocol over an event log.",
@@ -42,7 +57,7 @@ def command_line() -> argparse.ArgumentParser:
     parser.add_argument(
         "--version", action=_Version, nargs=0, default=argparse.SUPPRESS, help="print the version and leave"
     )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="server|rebuild|sync")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for command, (_, summary, names) in COMMANDS.items():
         sub = commands.add_parser(
             command,
@@ -50,17 +65,28 @@ def command_line() -> argparse.ArgumentParser:
             description=summary[0].upper() + summary[1:] + ".",
             epilog="An option wins over its environment variable.",
         )
-        for name in names:
-            option = OPTIONS[name]
-            # argparse formats help with %, and a default may hold one.
-            default = (option.default_words or option.default or "").replace("%", "%%")
-            sub.add_argument(
-                option_name(name),
-                metavar=option.metavar,
-                help=f"{option.help} (default: {default}; environment: {environment_name(name)})",
-            )
+        _add_settings(sub, names)
     _add_sync(commands)
+    for command, summary in ACCESS_COMMANDS.items():
+        sub = commands.add_parser(command, help=summary, description=f"{summary.capitalize()}.")
+        if command == wanted:
+            importlib.import_module(ACCESS_MODULE).add_actions(command, sub, _add_settings)
     return parser
+
+
+def _add_settings(parser: argparse.ArgumentParser, names: Sequence[str]) -> None:
+    for name in names:
+        option = OPTIONS[name]
+        # argparse formats help with %, and a default may hold one.
+        default = (option.default_words or option.default or "").replace("%", "%%")
+        value: dict[str, Any] = {"metavar": option.metavar}
+        if option.is_flag:
+            value = {"action": "store_const", "const": "true"}
+        parser.add_argument(
+            option_name(name),
+            help=f"{option.help} (default: {default}; environment: {environment_name(name)})",
+            **value,
+        )
 
 
 def _add_sync(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -92,9 +118,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A path that this terminal cannot show is no reason not to start.
         sys.stdout.reconfigure(errors="backslashreplace")
-    parsed = vars(command_line().parse_args(arguments))
-    command = parsed.pop("command")
+    arguments = sys.argv[1:] if arguments is None else arguments
+    wanted = next((word for word in arguments if not word.startswith("-")), "")
     try:
+        if wanted in ACCESS_COMMANDS:
+            _check_dependencies()
+        given = command_line(wanted=wanted).parse_args(arguments)
+        parsed = dict(vars(given))
+        command = parsed.pop("command")
+        if command in ACCESS_COMMANDS:
+            access = importlib.import_module(ACCESS_MODULE)
+            settings = load({name: parsed[name] for name in access.WHERE}, os.environ)
+            code: int = access.run(settings, given)
+            return code
         if command == SYNC:
             return _sync(**parsed)
         settings = load(parsed, os.environ)
@@ -117,11 +153,15 @@ def _sync(spool_dir: str | None, url: str | None, patience_s: float) -> int:
     return code
 
 
-def _run(command: str, settings: Settings) -> int:
+def _check_dependencies() -> None:
     if os.name != "posix":
         raise StartError("the server runs on Linux and macOS only")
     if importlib.util.find_spec("aiohttp") is None:
         raise StartError("the server's dependencies are missing: pip install 'tracklog[server]'")
+
+
+def _run(command: str, settings: Settings) -> int:
+    _check_dependencies()
     module = importlib.import_module(COMMANDS[command][0])
     code: int = module.run(settings)
     return code

@@ -1,7 +1,8 @@
 """Which requests may be answered, by the host name they ask for: the guard against DNS rebinding.
 
 Without authentication, being reachable from this machine only is the protection. A web page whose name was
-pointed at 127.0.0.1 would pass it, but not this check. Nor may pages of other sites change anything (Origin).
+pointed at 127.0.0.1 would pass it, but not this check. Nor may pages of other sites change anything (Origin),
+with authentication or without.
 """
 
 import ipaddress
@@ -16,10 +17,14 @@ _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class HostCheck:
-    """Lets through requests for localhost, loopback addresses and the `allowed` names, on any port."""
+    """Lets through requests for localhost, loopback addresses and the `allowed` names, on any port.
 
-    def __init__(self, allowed: tuple[str, ...]) -> None:
+    `any_host`: those for other names too, since callers must show who they are.
+    """
+
+    def __init__(self, allowed: tuple[str, ...], *, any_host: bool = False) -> None:
         self._allowed = frozenset({"localhost", *allowed})
+        self._any_host = any_host
         # Clients repeat themselves; the cache is small because names are the sender's choice.
         self._known = lru_cache(256)(self._is_known)
 
@@ -27,16 +32,20 @@ class HostCheck:
         """Why `request` is not answered, or None."""
         headers = request.headers
         host = headers.get("Host", "")
-        if not self._known(host):
+        if not self._any_host and not self._known(host):
             return Rejected(
                 DENIED,
                 "This server does not answer to the host name in the request; its operator can add it with"
                 " --allowed-hosts (TRACKLOG_ALLOWED_HOSTS).",
             )
         origin = headers.get("Origin")
-        if origin is not None and request.method not in _READING and not self._known(_authority(origin)):
+        if origin is not None and request.method not in _READING and not self._is_ours(origin, host):
             return Rejected(DENIED, "A page of another site may not change anything on this server.")
         return None
+
+    def _is_ours(self, origin: str, host: str) -> bool:
+        authority = _authority(origin)
+        return self._known(authority) or (self._any_host and authority.lower() == host.lower() != "")
 
     def _is_known(self, authority: str) -> bool:
         host = _host_of(authority)

@@ -9,7 +9,7 @@ from tracklog_artifacts.paths import ArtifactPath
 from tracklog_contract.artifact_events import ArtifactFile
 from tracklog_contract.artifact_places import ArtifactItem, UploadIntent
 from tracklog_contract.caller import caller
-from tracklog_contract.errors import DENIED, Rejected
+from tracklog_contract.errors import NOT_FOUND, Rejected
 from tracklog_ingest.artifacts import ForgetIntents, IntendUploads, RecordArtifacts, RemoveArtifacts
 from tracklog_ingest.service import Ingest
 from tracklog_projector.artifacts import ArtifactQueries
@@ -86,13 +86,15 @@ class LogLedger:
 
         Raises: Rejected.
         """
-        if caller().readable() is None:
+        who = caller()
+        if who.rights is None:
             return
+        absent = Rejected(NOT_FOUND, "Only what belongs to an experiment can be read here.")
         owners = await self._queries.owners([_text(path) for path in paths])
         for experiment_id in {owner.experiment_id if owner else None for owner in owners.values()}:
             if experiment_id is None:
-                raise Rejected(DENIED, "Only what belongs to one experiment can be read here.")
-            caller().check(experiment_id)
+                raise absent
+            await who.check(experiment_id, absent)
 
 
 def _payload_bytes(paths: Iterable[str]) -> int:

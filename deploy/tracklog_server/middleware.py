@@ -11,18 +11,29 @@ import structlog
 from aiohttp import web
 from aiohttp.web_protocol import RequestPayloadError
 
-from tracklog_contract.errors import BAD_REQUEST, ENDPOINT_NOT_FOUND, INVALID, TracklogError
+from tracklog_contract.caller import CALLER, Caller
+from tracklog_contract.errors import (
+    BAD_REQUEST,
+    ENDPOINT_NOT_FOUND,
+    INVALID,
+    UNAUTHENTICATED,
+    TracklogError,
+)
 from tracklog_contract.limits import JSON_BODY_BYTES_MAX
 from tracklog_server.database import unavailable
 from tracklog_server.hosts import HostCheck
 from tracklog_server.traffic import Traffic
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+# Who makes a request; raises TracklogError for one that may not be answered.
+Identify = Callable[[web.Request], Awaitable[Caller]]
 
 # What the log line of a request needs to know of its beginning.
 REQUEST_ID = web.RequestKey("request_id", str)
 STARTED_AT = web.RequestKey("started_at", float)
 INTERNAL_ERROR: Final = "INTERNAL_ERROR"
+# MLflow's own realm: browsers keep passwords by it.
+CHALLENGE: Final = 'Basic realm="mlflow"'
 log = structlog.get_logger()
 
 
@@ -38,14 +49,16 @@ def answer_to(error: TracklogError) -> web.Response:
     """The answer to an error of ours; one that a client should resend after says when."""
     retry_after_s = getattr(error, "retry_after_s", None)
     headers = None if retry_after_s is None else {"Retry-After": str(retry_after_s)}
+    if error.error_code == UNAUTHENTICATED:
+        headers = {"WWW-Authenticate": CHALLENGE}
     return error_answer(error.status, error.error_code, error.message, headers)
 
 
-def error_middleware(hosts: HostCheck, traffic: Traffic) -> Any:
+def error_middleware(hosts: HostCheck, traffic: Traffic, identify: Identify | None = None) -> Any:
     """The middleware of every application of ours.
 
-    It gives each request its REQUEST_ID and STARTED_AT, and lets no exception through but a
-    client's disconnection.
+    It gives each request its REQUEST_ID, STARTED_AT and caller, and lets no exception through but a
+    client's disconnection. Without `identify` every request is anyone's.
     """
     # Unique among processes and restarts, and cheap: a random start, then a number.
     prefix = secrets.token_hex(4)
@@ -59,7 +72,7 @@ def error_middleware(hosts: HostCheck, traffic: Traffic) -> Any:
         if refusal is not None:
             return answer_to(refusal)
         with traffic:
-            response = await _answered(request, handler)
+            response = await _answered(request, handler, identify)
             if traffic.draining:
                 response.force_close()
             return response
@@ -67,8 +80,11 @@ def error_middleware(hosts: HostCheck, traffic: Traffic) -> Any:
     return around
 
 
-async def _answered(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def _answered(request: web.Request, handler: Handler, identify: Identify | None) -> web.StreamResponse:
     try:
+        if identify is not None:
+            # For each request anew: those of a connection share their context.
+            CALLER.set(await identify(request))
         return await handler(request)
     except TracklogError as error:
         return _unless_started(request, error, _answer_to_ours)

@@ -32,6 +32,9 @@ async def run(task: Task, _: asyncio.Event) -> None:
         if not await prepare(connection):
             # Views are never migrated: those of another version are made anew from the log.
             await rebuild(task.dsn, tell)
+        if task.auth and not await connection.fetchval(SQL["has_admin"]):
+            tell("nobody can sign in yet; with this server's --data-dir or --database-url, run")
+            tell("  tracklog user create NAME --admin && tracklog token create --user NAME")
 
 
 @contextlib.asynccontextmanager

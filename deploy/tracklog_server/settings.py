@@ -25,6 +25,8 @@ class Option:
     default: str | None = None
     # What --help says stands in for a missing default.
     default_words: str = ""
+    # Given without a value on the command line.
+    is_flag: bool = False
 
 
 def _option(option: Option) -> dict[str, Option]:
@@ -38,21 +40,24 @@ def _text_lines(text: str) -> str:
 
 
 def parse_host(text: str) -> str:
-    """The loopback address to listen on.
+    """The IP address to listen on.
 
-    Raises: ValueError, for any other address: without authentication nobody else may reach the server.
+    Raises: ValueError, for anything else.
     """
     host = "127.0.0.1" if text == "localhost" else text.strip("[]")
     try:
-        loopback = ipaddress.ip_address(host).is_loopback
+        ipaddress.ip_address(host)
     except ValueError:
-        loopback = False
-    if not loopback:
-        raise ValueError(
-            f"{text!r} is not a loopback address (127.0.0.1, ::1, localhost); tracklog has no authentication"
-            " yet, so it listens to this machine only"
-        )
+        raise ValueError(f"must be an IP address or localhost, not {text!r}") from None
     return host
+
+
+def parse_flag(text: str) -> bool:
+    """Yes or no."""
+    words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False, "": False}
+    if text.lower() not in words:
+        raise ValueError(f"must be true or false, not {text!r}")
+    return words[text.lower()]
 
 
 def _whole_number(low: int, high: int) -> Callable[[str], int]:
@@ -112,7 +117,7 @@ class Settings:
     host: str = field(
         metadata=_option(
             Option(
-                "the address to listen on; loopback only, for there is no authentication yet",
+                "the address to listen on; other than loopback only with --auth",
                 "ADDRESS",
                 parse_host,
                 "127.0.0.1",
@@ -176,11 +181,23 @@ class Settings:
         metadata=_option(
             Option(
                 "further host names, separated by commas, by which browsers and clients may call the server;"
-                " localhost and loopback addresses always work",
+                " localhost and loopback addresses always work, and any name does with --auth",
                 "NAMES",
                 _hosts,
                 "",
                 default_words="none",
+            )
+        )
+    )
+
+    auth: bool = field(
+        metadata=_option(
+            Option(
+                "whoever calls must show a token or password, and may do what they were given permission for",
+                "BOOLEAN",
+                parse_flag,
+                "false",
+                is_flag=True,
             )
         )
     )
@@ -217,6 +234,11 @@ def load(arguments: Mapping[str, str | None], environment: Mapping[str, str]) ->
             values[name] = None if text is None else option.parse(text)
         except ValueError as error:
             problems.append(f"{source} {error}")
+    if not problems and not values["auth"] and not ipaddress.ip_address(values["host"]).is_loopback:
+        problems.append(
+            f"--host {values['host']} lets other machines in, and without authentication anyone there could"
+            f" read and change everything: start it with\n  tracklog server --auth --host {values['host']}"
+        )
     if problems:
         raise StartError("; ".join(problems) if len(problems) == 1 else "\n  ".join(["settings:", *problems]))
     return Settings(**values)

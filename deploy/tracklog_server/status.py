@@ -13,18 +13,16 @@ from tracklog_server.middleware import Handler
 MLFLOW_VERSION: Final = "3.17.2"
 CHECK_TIMEOUT_S: Final = 3.0
 
-SERVER_INFO: Final = msgspec.json.encode(
-    {
-        "store_type": "SqlStore",
-        "workspaces_enabled": False,
-        "trace_archival_enabled": False,
-        "multipart_uploads_enabled": False,
-        "multipart_downloads_enabled": False,
-        "presigned_upload_run_id_supported": False,
-        "presigned_upload_model_id_supported": False,
-        "features_enabled": {"gateway": False},
-    }
-)
+SERVER_INFO: Final = {
+    "store_type": "SqlStore",
+    "workspaces_enabled": False,
+    "trace_archival_enabled": False,
+    "multipart_uploads_enabled": False,
+    "multipart_downloads_enabled": False,
+    "presigned_upload_run_id_supported": False,
+    "presigned_upload_model_id_supported": False,
+    "features_enabled": {"gateway": False},
+}
 
 # What MLflow's web page would report to its makers: nothing.
 UI_TELEMETRY: Final = msgspec.json.encode(
@@ -36,10 +34,10 @@ TELEMETRY_DISABLED: Final = msgspec.json.encode({"status": "disabled"})
 Check = Callable[[], Awaitable[bool]]
 
 
-def routes() -> list[tuple[str, str, Handler]]:
+def routes(*, enabled_workspaces: bool) -> list[tuple[str, str, Handler]]:
     """Routes to mount under each API prefix."""
     return [
-        ("GET", "/3.0/mlflow/server-info", server_info),
+        ("GET", "/3.0/mlflow/server-info", server_info(workspaces=enabled_workspaces)),
         ("GET", "/3.0/mlflow/ui-telemetry", ui_telemetry),
         ("POST", "/3.0/mlflow/ui-telemetry", drop_ui_telemetry),
         ("GET", "/2.0/mlflow/gateway-proxy", no_gateway),
@@ -47,6 +45,11 @@ def routes() -> list[tuple[str, str, Handler]]:
         ("GET", "/2.0/mlflow/model-versions/search", nothing_found),
         ("GET", "/2.0/mlflow/registered-models/search", nothing_found),
     ]
+
+
+def root_routes() -> list[tuple[str, str, Handler]]:
+    """Routes to mount without a prefix."""
+    return [("GET", "/version", version), ("HEAD", "/version", version)]
 
 
 def health(can_append: Check, projector_alive: Check) -> Handler:
@@ -76,9 +79,14 @@ async def version(_: web.Request) -> web.Response:
     return web.Response(text=MLFLOW_VERSION)
 
 
-async def server_info(_: web.Request) -> web.Response:
-    """Which of MLflow's optional features there are."""
-    return web.Response(body=SERVER_INFO, content_type="application/json")
+def server_info(*, workspaces: bool) -> Handler:
+    """The handler that tells which of MLflow's optional features there are."""
+    body = msgspec.json.encode({**SERVER_INFO, "workspaces_enabled": workspaces})
+
+    async def handle(_: web.Request) -> web.Response:
+        return web.Response(body=body, content_type="application/json")
+
+    return handle
 
 
 async def ui_telemetry(_: web.Request) -> web.Response:

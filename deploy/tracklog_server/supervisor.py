@@ -155,6 +155,7 @@ class Supervisor:
             artifact_dir=str(self._settings.artifact_dir),
             quotas=self._settings.quotas,
             allowed_hosts=self._settings.allowed_hosts,
+            auth=self._settings.auth,
             listener_fd=listener_fd if role == "worker" else -1,
         )
 

@@ -25,6 +25,7 @@ class Task:
     artifact_dir: str
     quotas: str
     allowed_hosts: tuple[str, ...] = ()
+    auth: bool = False
     listener_fd: int = -1
 
     def command(self) -> list[str]:

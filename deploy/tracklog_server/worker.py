@@ -14,6 +14,7 @@ from aiohttp import web
 from tracklog_artifacts.local import LocalStore
 from tracklog_artifacts.service import Artifacts
 from tracklog_artifacts.signed_http import SignedFiles
+from tracklog_contract.caller import Caller, Need
 from tracklog_contract.limits import JSON_BODY_BYTES_MAX, parse_quotas
 from tracklog_ingest import http as ingest_http
 from tracklog_ingest import models_http, native_http, otlp, traces_http
@@ -25,6 +26,8 @@ from tracklog_projector.schema import LIVE
 from tracklog_projector.service import Queries
 from tracklog_projector.traces import TraceQueries
 from tracklog_server import status, web_page
+from tracklog_server.access.authenticator import Authenticator
+from tracklog_server.access.needs import need_of
 from tracklog_server.database import open_pool
 from tracklog_server.hosts import HostCheck
 from tracklog_server.listener import BACKLOG
@@ -44,6 +47,8 @@ REQUEST_LINE_BYTES_MAX: Final = 64 * 1024
 # Slow searches must not keep the appender waiting for a connection: each has its own pool.
 INGEST_CONNECTIONS_MAX: Final = 5
 QUERY_CONNECTIONS_MAX: Final = 8
+# Who asks for rights, admission among them, must not wait for either.
+ACCESS_CONNECTIONS_MAX: Final = 3
 
 TRACKLOG_VERSION: Final = version("tracklog")
 
@@ -66,16 +71,22 @@ async def run(task: Task, stop: asyncio.Event) -> None:
             connections_max=QUERY_CONNECTIONS_MAX,
             settings=SEARCH_SETTINGS,
         ) as reading,
+        open_pool(
+            task.dsn, "access", schema="tracklog_access", connections_max=ACCESS_CONNECTIONS_MAX
+        ) as asking,
     ):
         queries = Queries(reading, task.dsn)
         ingest = _ingest(writing, queries, task)
         traffic = Traffic()
-        application = _application(ingest, queries, traffic, task)
+        authenticator = Authenticator(asking) if task.auth else None
+        application = _application(ingest, queries, traffic, task, authenticator)
         async with asyncio.TaskGroup() as tasks:
             running = [
                 tasks.create_task(ingest.run(), name="ingest"),
                 tasks.create_task(queries.run(), name="queries"),
             ]
+            if authenticator is not None:
+                running.append(tasks.create_task(authenticator.run(), name="access"))
             await _serve(application, traffic, task.listener_fd, stop)
             await ingest.drain()
             for service in running:
@@ -91,7 +102,13 @@ def _ingest(pool: Any, queries: Queries, task: Task) -> Ingest:
     )
 
 
-def _application(ingest: Ingest, queries: Queries, traffic: Traffic, task: Task) -> web.Application:
+def _application(
+    ingest: Ingest,
+    queries: Queries,
+    traffic: Traffic,
+    task: Task,
+    authenticator: Authenticator | None = None,
+) -> web.Application:
     store = LocalStore(Path(task.artifact_dir))
     artifacts = Artifacts(store, queries.artifact_uri, queries.model_artifact_uri)
     writes = (
@@ -103,23 +120,45 @@ def _application(ingest: Ingest, queries: Queries, traffic: Traffic, task: Task)
     traces = TraceQueries(queries)
     reads = (*projector_http.routes(queries), *trace_reads_http.routes(traces), *artifacts.routes())
     routes = (*writes, *reads)
-    application = compose(routes, HostCheck(task.allowed_hosts), traffic)
-    page = (*graphql_http.root_routes(queries), *web_page.routes(web_page.find_build()))
-    files = (*artifacts.root_routes(), *SignedFiles(store).root_routes())
-    for method, path, handler in (*files, *otlp.root_routes(ingest), *page):
-        application.router.add_route(method, path, handler)
-    application.router.add_get("/health", status.health(ingest.can_append, queries.projector_alive))
-    return application
+    health = status.health(ingest.can_append, queries.projector_alive)
+    root_routes = (
+        *artifacts.root_routes(),
+        *SignedFiles(store).root_routes(),
+        *otlp.root_routes(ingest),
+        *graphql_http.root_routes(queries),
+        *web_page.routes(web_page.find_build()),
+        ("GET", "/health", health),
+        ("HEAD", "/health", health),
+    )
+    hosts = HostCheck(task.allowed_hosts, any_host=authenticator is not None)
+    return compose(routes, hosts, traffic, root_routes, authenticator)
 
 
-def compose(routes: Iterable[Route], hosts: HostCheck, traffic: Traffic) -> web.Application:
-    """The application that answers `routes` under each of PREFIXES, and what clients ask about the server."""
-    middleware = error_middleware(hosts, traffic)
+def compose(
+    routes: Iterable[Route],
+    hosts: HostCheck,
+    traffic: Traffic,
+    root_routes: Iterable[Route] = (),
+    authenticator: Authenticator | None = None,
+) -> web.Application:
+    """The application that answers `routes` under each of PREFIXES, `root_routes`, and what it is itself.
+
+    Raises: StartError, for a route of which nobody has said what it needs (access/needs.py).
+    """
+    needs: dict[web.AbstractRoute, Need] = {}
+
+    async def identify(request: web.Request) -> Caller:
+        assert authenticator is not None
+        # Whoever asks for what is not there hears that only when they are known.
+        return await authenticator.caller(request, needs.get(request.match_info.route, Need.SIGNED_IN))
+
+    middleware = error_middleware(hosts, traffic, identify if authenticator else None)
     application = web.Application(middlewares=[middleware], client_max_size=JSON_BODY_BYTES_MAX)
-    for method, path, handler in (*routes, *status.routes()):
+    for method, path, handler in (*routes, *status.routes(enabled_workspaces=authenticator is not None)):
         for prefix, versioned in itertools.product(PREFIXES, _versions_of(path)):
-            application.router.add_route(method, prefix + versioned, handler)
-    application.router.add_get("/version", status.version)
+            needs[application.router.add_route(method, prefix + versioned, handler)] = need_of(method, path)
+    for method, path, handler in (*root_routes, *status.root_routes()):
+        needs[application.router.add_route(method, path, handler)] = need_of(method, path)
     application.on_response_prepare.append(_sign)
     return application
 

@@ -8,18 +8,19 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 import asyncpg
 import structlog
 
+from tracklog_contract.caller import Caller, Level, caller
 from tracklog_contract.errors import Busy, Rejected, TracklogError, Unavailable
 from tracklog_contract.limits import Quotas
-from tracklog_ingest.points_only import append_points, only_points
+from tracklog_ingest.points_only import RunPlaces, append_points, only_points
 from tracklog_ingest.save import save
-from tracklog_ingest.state import SQL, State, Wants, load
+from tracklog_ingest.state import NO_LEVELS, SQL, State, Wants, load
 
 log = structlog.get_logger()
 
@@ -69,9 +70,10 @@ class AppendConfig:
 
 @dataclass
 class Waiting:
-    """A command in the queue and the answer its caller awaits."""
+    """A command in the queue, who gave it, and the answer they await."""
 
     command: Command
+    caller: Caller = field(default_factory=caller)
     answer: "asyncio.Future[Any]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
     def settle(self, outcome: Any) -> None:
@@ -112,6 +114,7 @@ class Appender:
         self._unfolded: deque[tuple[int, float]] = deque()
         self._connection: Any = None
         self._had_company = False
+        self._places = RunPlaces()
 
     async def submit(self, command: Command) -> Any:
         """The command's answer, once what it changed is durable.
@@ -197,10 +200,9 @@ class Appender:
             log.warning("append_failed", commands=len(group), reason=str(error) or type(error).__name__)
 
     async def _append(self, group: Sequence[Waiting]) -> None:
-        commands = [waiting.command for waiting in group]
         try:
             async with asyncio.timeout(self._config.append_timeout_s):
-                answers, position = await self._answered(await self._connected(), commands)
+                answers, position = await self._answered(await self._connected(), group)
         except BaseException:
             # Whatever state the connection is in: without it, the database rolls back.
             self._disconnect()
@@ -223,24 +225,33 @@ class Appender:
             with contextlib.suppress(asyncpg.InterfaceError):
                 connection.terminate()
 
-    async def _answered(
-        self, connection: Any, commands: Sequence[Command]
-    ) -> tuple[Sequence[Any], int | None]:
+    async def _answered(self, connection: Any, group: Sequence[Waiting]) -> tuple[Sequence[Any], int | None]:
         """The commands' answers and the last position appended, or None when nothing was."""
-        if only_points(commands):
-            appended = await append_points(connection, commands, self._quotas)
+        commands = [waiting.command for waiting in group]
+        callers = [waiting.caller for waiting in group]
+        if only_points(commands) and self._places.all_open(commands, callers):
+            appended = await append_points(connection, commands, callers, self._quotas)
             if appended is not None:
                 return appended
-        return await self._transact(connection, commands)
+        return await self._transact(connection, group)
 
-    async def _transact(self, connection: Any, commands: Sequence[Command]) -> tuple[list[Any], int | None]:
+    async def _transact(self, connection: Any, group: Sequence[Waiting]) -> tuple[list[Any], int | None]:
         """As `_answered`, the general way."""
         wants = Wants()
-        for command in commands:
-            command.wants(wants)
+        of_each: list[Wants] = []
+        for waiting in group:
+            own = wants if waiting.caller.rights is None else Wants()
+            waiting.command.wants(own)
+            if own is not wants:
+                wants.add(own)
+            of_each.append(own)
         await connection.execute(SQL["lock_head"])
         state = await load(connection, wants, self._quotas)
-        answers = [_decide(command, state) for command in commands]
+        answers = []
+        for waiting, own in zip(group, of_each, strict=True):
+            state.caller, state.levels = waiting.caller, await _levels(waiting.caller, state, own)
+            answers.append(_decide(waiting.command, state))
+            self._places.learn(state, own, waiting.caller)
         if not state.changed:
             await connection.execute("rollback")
             return answers, None
@@ -271,6 +282,14 @@ CONNECTION_ERRORS = (
 
 # An InternalClientError is what asyncpg makes of a statement sent just as the server ends the connection.
 LOST_CONNECTION = (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError, TimeoutError)
+
+
+async def _levels(who: Caller, state: State, wants: Wants) -> Mapping[int, Level]:
+    """The caller's levels on all that their command touches.
+
+    Nobody can change these meanwhile: changes of permissions take their turn by the head's lock too.
+    """
+    return NO_LEVELS if who.rights is None else await who.rights.levels(state.touches(wants))
 
 
 def _decide(command: Command, state: State) -> Any:

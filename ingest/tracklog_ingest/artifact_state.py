@@ -60,6 +60,12 @@ class ArtifactWants:
     trees: set[str] = field(default_factory=set)
     now_s: float = 0.0
 
+    def add(self, other: "ArtifactWants") -> None:
+        """Want what another wants too."""
+        self.paths |= other.paths
+        self.trees |= other.trees
+        self.now_s = max(self.now_s, other.now_s)
+
 
 @dataclass
 class ArtifactState:

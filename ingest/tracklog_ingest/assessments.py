@@ -35,7 +35,7 @@ class CreateAssessment(OfAssessedTrace):
 
     def admit(self, state: State) -> dict[str, Any]:
         """Refused for an unknown trace or overridden assessment, a doubled id, and one too many."""
-        trace = state.traces.trace(self.trace_id)
+        trace = state.trace(self.trace_id)
         others = state.traces.assessments_of(self.trace_id)
         if self.document["assessment_id"] in others:
             raise Rejected(INVALID, f"The assessment's id is taken for trace '{self.trace_id}'.")
@@ -70,7 +70,7 @@ class UpdateAssessment(OfAssessedTrace):
             changes["metadata"] = {**document.get("metadata", {}), **changes["metadata"]}
         updated = {**document, **changes, "last_update_time": self.now_ms}
         _check(updated, {})
-        set_assessment(state, state.traces.trace(self.trace_id), updated)
+        set_assessment(state, state.trace(self.trace_id), updated)
         return updated
 
 
@@ -82,7 +82,7 @@ class DeleteAssessment(OfAssessedTrace):
 
     def admit(self, state: State) -> None:
         """Refused for an unknown trace."""
-        trace = state.traces.trace(self.trace_id)
+        trace = state.trace(self.trace_id)
         documents = state.traces.assessments_of(self.trace_id)
         document = documents.get(self.assessment_id)
         if document is None:
@@ -109,10 +109,13 @@ def _another(document: Mapping[str, Any]) -> str:
 
 
 def _known(state: State, trace_id: str, assessment_id: str) -> dict[str, Any]:
+    absent = Rejected(NOT_FOUND, f"Trace with request_id '{trace_id}' not found")
+    trace = state.traces.traces.get(trace_id)
+    if trace is None:
+        raise absent
+    state.check(trace.experiment_id, absent)
     document = state.traces.assessments_of(trace_id).get(assessment_id)
     if document is None:
-        if trace_id not in state.traces.traces:
-            raise Rejected(NOT_FOUND, f"Trace with request_id '{trace_id}' not found")
         raise Rejected(NOT_FOUND, f"Assessment with ID '{assessment_id}' not found for trace '{trace_id}'")
     return document
 

@@ -2,8 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import urlsplit
 
-from tracklog_contract.errors import EXISTS, INVALID_STATE, NOT_FOUND, QUOTA, Rejected
+from tracklog_contract.caller import caller
+from tracklog_contract.errors import EXISTS, INVALID, INVALID_STATE, NOT_FOUND, QUOTA, Rejected
 from tracklog_contract.events import (
     Event,
     ExperimentCreated,
@@ -14,8 +17,10 @@ from tracklog_contract.events import (
     ExperimentTagSet,
     NewEntry,
 )
-from tracklog_contract.ids import DEFAULT_WORKSPACE
 from tracklog_ingest.state import Experiment, State, Wants
+
+# Whoever could name a place of another's experiment there could write into it.
+OUR_SCHEME: Final = "mlflow-artifacts"
 
 
 def quota_exceeded(what: str, *, limit: int, count: int, advice: str) -> Rejected:
@@ -31,7 +36,7 @@ class CreateExperiment:
     artifact_location: str | None
     tags: Mapping[str, str]
     now_ms: int
-    workspace: str = DEFAULT_WORKSPACE
+    workspace: str = field(default_factory=lambda: caller().workspace)
     payload_bytes: int = 0
 
     def wants(self, wants: Wants) -> None:
@@ -40,7 +45,14 @@ class CreateExperiment:
         wants.new_experiments += 1
 
     def admit(self, state: State) -> int:
-        """Refused when an active or deleted experiment has the name."""
+        """Refused when an active or deleted experiment has the name, or the caller may make none."""
+        state.caller.check_create()
+        if state.caller.rights is not None and urlsplit(self.artifact_location or "").scheme == OUR_SCHEME:
+            raise Rejected(
+                INVALID,
+                f"The server chooses where an experiment lies in its own store ({OUR_SCHEME}:): leave the"
+                " artifact location out.",
+            )
         if (self.workspace, self.name) in state.names:
             raise Rejected(EXISTS, f"Experiment(name={self.name}) already exists.")
         _check_tag_quota(state, len(self.tags))
@@ -48,6 +60,7 @@ class CreateExperiment:
         location = self.artifact_location or f"mlflow-artifacts:/{experiment_id}"
         experiment = Experiment(experiment_id, self.workspace, self.name, location, tags=len(self.tags))
         state.experiments[experiment_id] = experiment
+        state.makers[experiment_id] = state.caller.principal
         state.names[self.workspace, self.name] = experiment_id
         for key in self.tags:
             state.experiment_tags.add((experiment_id, key))
@@ -63,7 +76,7 @@ class RenameExperiment:
     experiment_id: int
     name: str
     now_ms: int
-    workspace: str = DEFAULT_WORKSPACE
+    workspace: str = field(default_factory=lambda: caller().workspace)
     payload_bytes: int = 0
 
     def wants(self, wants: Wants) -> None:

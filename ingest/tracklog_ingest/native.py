@@ -1,16 +1,16 @@
 """The native lane's command: everything one request says about its runs, each item decided for itself."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Final
 
 import msgpack
 import zstandard
 
 from tracklog_contract.answers import RUN_NAME_TAG
+from tracklog_contract.caller import caller
 from tracklog_contract.errors import INVALID, NOT_FOUND, SEQUENCE_GAP, Rejected
 from tracklog_contract.events import RunLogged
-from tracklog_contract.ids import DEFAULT_WORKSPACE
 from tracklog_contract.points import NO_POINTS, PointBlock
 from tracklog_ingest.experiments import CreateExperiment, quota_exceeded
 from tracklog_ingest.native_points import Rejection
@@ -55,6 +55,7 @@ class NativeBatch:
     request: Decoded
     now_ms: int
     payload_bytes: int
+    workspace: str = field(default_factory=lambda: caller().workspace)
 
     @property
     def is_points(self) -> bool:
@@ -75,7 +76,7 @@ class NativeBatch:
             if part.begin.experiment_id is not None:
                 wants.experiments.add(part.begin.experiment_id)
             if part.begin.experiment_name is not None:
-                wants.names_to_begin.add((DEFAULT_WORKSPACE, part.begin.experiment_name))
+                wants.names_to_begin.add((self.workspace, part.begin.experiment_name))
 
     def admit(self, state: State) -> Answer:
         """Refused when an earlier request of the producer is missing; else nothing is refused as a whole."""
@@ -93,7 +94,7 @@ class NativeBatch:
         first = len(state.entries)
         rejected = list(request.rejected)
         for part in request.parts:
-            _admit_part(state, part, self.now_ms, rejected)
+            _admit_part(state, self, part, rejected)
         position = None
         if len(state.entries) > first:
             position = state.position + len(state.entries)
@@ -125,9 +126,9 @@ def unpack_rejected(packed: bytes | None) -> tuple[Rejection, ...]:
     return tuple(Rejection(*row) for row in rows)
 
 
-def _admit_part(state: State, part: Part, now_ms: int, rejected: list[Rejection]) -> None:
+def _admit_part(state: State, batch: NativeBatch, part: Part, rejected: list[Rejection]) -> None:
     try:
-        run = _run(state, part, now_ms)
+        run = _run(state, part, batch.now_ms, batch.workspace)
     except Rejected as error:
         rejected.append(Rejection.of(part.number, "run", error, points=part.points.points))
         return
@@ -140,23 +141,23 @@ def _admit_part(state: State, part: Part, now_ms: int, rejected: list[Rejection]
         UpdateRun(run.run_id.hex, part.status, part.end_ms, None).admit(state)
 
 
-def _run(state: State, part: Part, now_ms: int) -> Run:
+def _run(state: State, part: Part, now_ms: int, workspace: str) -> Run:
     """The part's run, begun when it is not there and the part says how.
 
     Raises: Rejected, when it is unknown or deleted, or cannot begin.
     """
-    run = state.runs.get(part.run_id)
+    run = state.run(part.run_id.hex) if part.run_id in state.runs else None
     if run is None:
         if part.begin is None:
             raise Rejected(NOT_FOUND, f"Run with id={part.run_id.hex} not found")
-        run = _begin(state, part, part.begin, now_ms)
+        run = _begin(state, part, part.begin, now_ms, workspace)
     run.check_active()
     return run
 
 
-def _begin(state: State, part: Part, begin: Begin, now_ms: int) -> Run:
+def _begin(state: State, part: Part, begin: Begin, now_ms: int, workspace: str) -> Run:
     run, _ = CreateRun(
-        _experiment_id(state, begin, now_ms),
+        _experiment_id(state, begin, now_ms, workspace),
         part.run_id,
         begin.run_name,
         begin.user_id,
@@ -167,12 +168,14 @@ def _begin(state: State, part: Part, begin: Begin, now_ms: int) -> Run:
     return run
 
 
-def _experiment_id(state: State, begin: Begin, now_ms: int) -> int:
+def _experiment_id(state: State, begin: Begin, now_ms: int, workspace: str) -> int:
     if begin.experiment_id is not None:
         return begin.experiment_id
     name = begin.experiment_name or ""
-    known = state.names.get((DEFAULT_WORKSPACE, name))
-    return known if known is not None else CreateExperiment(name, None, {}, now_ms).admit(state)
+    known = state.names.get((workspace, name))
+    if known is not None:
+        return known
+    return CreateExperiment(name, None, {}, now_ms, workspace).admit(state)
 
 
 def _new_params(state: State, run: Run, part: Part, rejected: list[Rejection]) -> dict[str, str]:

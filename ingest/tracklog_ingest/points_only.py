@@ -7,16 +7,17 @@ the general way.
 
 import uuid
 from collections.abc import Sequence
-from typing import Any, TypeGuard
+from typing import Any, Final, TypeGuard
 
 from tracklog_contract import codec
+from tracklog_contract.caller import Caller, Level
 from tracklog_contract.events import RunLogged
-from tracklog_contract.ids import DEFAULT_WORKSPACE, parse_run_id
+from tracklog_contract.ids import parse_run_id
 from tracklog_contract.limits import Quotas
 from tracklog_contract.points import PointBlock
 from tracklog_ingest.native import Answer, NativeBatch
 from tracklog_ingest.runs import LogToRun
-from tracklog_ingest.state import SQL
+from tracklog_ingest.state import SQL, State, Wants
 
 PointsCommand = LogToRun | NativeBatch
 
@@ -26,16 +27,57 @@ def only_points(commands: Sequence[Any]) -> TypeGuard[Sequence[PointsCommand]]:
     return all(isinstance(command, PointsCommand) and command.is_points for command in commands)
 
 
+# Whoever writes to more runs than these at a time takes the general way now and then.
+PLACES_MAX: Final = 100_000
+
+
+class RunPlaces:
+    """Which experiments runs are in, as far as writers with rights asked; no run ever leaves its own."""
+
+    def __init__(self) -> None:
+        self._experiments: dict[uuid.UUID, int] = {}
+
+    def learn(self, state: State, wants: Wants, who: Caller) -> None:
+        """Remember where the runs of a command are."""
+        if who.rights is None:
+            return
+        if len(self._experiments) > PLACES_MAX:
+            self._experiments.clear()
+        for run_id in wants.runs:
+            if run_id in state.runs:
+                self._experiments[run_id] = state.runs[run_id].experiment_id
+
+    def all_open(self, commands: Sequence[PointsCommand], callers: Sequence[Caller]) -> bool:
+        """Is it known that every caller may write to the runs of their command."""
+        return all(
+            who.rights is None
+            or all((self._level(run_id, who) or Level.NONE) >= who.need.level for run_id in _run_ids(command))
+            for command, who in zip(commands, callers, strict=True)
+        )
+
+    def _level(self, run_id: uuid.UUID | None, who: Caller) -> Level | None:
+        experiment_id = self._experiments.get(run_id) if run_id else None
+        return None if experiment_id is None or who.rights is None else who.rights.known(experiment_id)
+
+
+def _run_ids(command: PointsCommand) -> Sequence[uuid.UUID | None]:
+    if isinstance(command, NativeBatch):
+        return [part.run_id for part in command.request.parts]
+    return [parse_run_id(command.run_id)]
+
+
 async def append_points(
-    connection: Any, commands: Sequence[PointsCommand], quotas: Quotas
+    connection: Any, commands: Sequence[PointsCommand], callers: Sequence[Caller], quotas: Quotas
 ) -> tuple[list[Answer | None], int] | None:
     """Append these commands, in a transaction of its own; their answers and the last position.
 
     Returns: None, having changed nothing, when one of them cannot be admitted whole.
     """
     entries: list[tuple[uuid.UUID, PointBlock]] = []
+    of_entries: list[Caller] = []
     numbered: list[tuple[uuid.UUID, int, int, int]] = []
-    for command in commands:
+    for command, who in zip(commands, callers, strict=True):
+        of_entries.extend([who] * (len(command.request.parts) if isinstance(command, NativeBatch) else 1))
         if isinstance(command, NativeBatch):
             first = len(entries) + 1
             entries.extend((part.run_id, part.points) for part in command.request.parts)
@@ -51,8 +93,8 @@ async def append_points(
         [points.points for _, points in entries],
         RunLogged.kind,
         RunLogged.version,
-        DEFAULT_WORKSPACE,
-        "",
+        [who.workspace for who in of_entries],
+        [who.principal for who in of_entries],
         [codec.encode(RunLogged(points)) for _, points in entries],
         quotas.run_points,
         *([row[column] for row in numbered] for column in range(4)),

@@ -183,6 +183,7 @@ class LogToRun(OfRun):
     def admit(self, state: State) -> None:
         """Refused for a deleted run, a changed param, and a quota that would be exceeded."""
         run = self.active_run(state)
+        self._check_models(state)
         params = self._new_params(state, run)
         # An empty name leaves the run's name, and with it the tag, as it was.
         tags = {key: value for key, value in self.tags.items() if value or key != RUN_NAME_TAG}
@@ -199,6 +200,12 @@ class LogToRun(OfRun):
         if params or tags or self.points.counts:
             append(state, run, RunLogged(self.points, params, tags, self.links))
             state.touch_models(link.model_id for link in self.links)
+
+    def _check_models(self, state: State) -> None:
+        """With authentication, points go to models only that there are and that the caller may change."""
+        if state.caller.rights is not None:
+            for model_id in {link.model_id for link in self.links if link.model_id}:
+                state.model(model_id)
 
     def _new_params(self, state: State, run: Run) -> dict[str, str]:
         new: dict[str, str] = {}

@@ -3,6 +3,7 @@
 from typing import Any
 
 from tracklog_contract import codec
+from tracklog_contract.caller import Level
 from tracklog_ingest.artifact_state import save_artifacts
 from tracklog_ingest.state import SQL, Experiment, Run, State, columns
 from tracklog_ingest.trace_state import save_traces
@@ -41,6 +42,10 @@ async def save(connection: Any, state: State) -> None:
         await connection.execute(SQL["save_producers"], *columns(rows, 4))
     await save_traces(connection, state.traces)
     await save_artifacts(connection, state.artifacts)
+    made = [(number, maker) for number, maker in state.makers.items() if maker]
+    if made:
+        workspaces = [state.experiments[number].workspace for number, _ in made]
+        await connection.execute(SQL["grant_to_makers"], *columns(made, 2), workspaces, Level.MANAGE)
 
 
 def _entries(state: State) -> list[list[Any]]:

@@ -1,13 +1,14 @@
 """What admission knows while it decides a group: read under the head's lock, changed, then written."""
 
 import uuid
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import msgspec
 
 from tracklog_contract.artifact_places import Owner, Place, owner_of
+from tracklog_contract.caller import ANYONE, Caller, Level
 from tracklog_contract.errors import INVALID, NOT_FOUND, Rejected
 from tracklog_contract.events import NewEntry
 from tracklog_contract.ids import parse_run_id
@@ -16,10 +17,11 @@ from tracklog_contract.locations import below
 from tracklog_contract.sqlfiles import statements
 from tracklog_ingest.artifact_state import ArtifactState, ArtifactWants, load_artifacts
 from tracklog_ingest.key_set import KeySet
-from tracklog_ingest.trace_state import TraceState, load_traces
+from tracklog_ingest.trace_state import Trace, TraceState, load_traces
 
 SQL = statements("tracklog_ingest")
 Connection = "asyncpg.Connection[asyncpg.Record]"
+NO_LEVELS: Final[Mapping[int, Level]] = {}
 
 
 @dataclass(slots=True)
@@ -112,12 +114,27 @@ class Wants:
     assessed_traces: set[str] = field(default_factory=set)
     artifacts: ArtifactWants = field(default_factory=ArtifactWants)
 
+    def add(self, other: "Wants") -> None:
+        """Want what another wants too."""
+        self.new_experiments += other.new_experiments
+        for name, wanted in vars(other).items():
+            if isinstance(wanted, set):
+                getattr(self, name).update(wanted)
+        self.artifacts.add(other.artifacts)
+
 
 @dataclass
 class State:
-    """Everything a group's commands read and change; they check first and change after: all or nothing."""
+    """Everything a group's commands read and change; they check first and change after: all or nothing.
+
+    `caller` gave the command that is being decided, and has these `levels` on what it touches; of experiments
+    that are made in this group, `makers` are who made them.
+    """
 
     quotas: Quotas
+    caller: Caller = ANYONE
+    levels: Mapping[int, Level] = field(default_factory=lambda: NO_LEVELS)
+    makers: dict[int, str] = field(default_factory=dict)
     position: int = 0
     runs: dict[uuid.UUID, Run] = field(default_factory=dict)
     experiments: dict[int, Experiment] = field(default_factory=dict)
@@ -149,36 +166,87 @@ class State:
     def run(self, run_id: str) -> Run:
         """The run with this id, deleted or not.
 
-        Raises: Rejected, when there is none.
+        Raises: Rejected, when there is none, or the caller may not have it.
         """
         parsed = parse_run_id(run_id)
         run = self.runs.get(parsed) if parsed else None
+        absent = Rejected(NOT_FOUND, f"Run with id={run_id} not found")
         if run is None:
-            raise Rejected(NOT_FOUND, f"Run with id={run_id} not found")
+            raise absent
+        self.check(run.experiment_id, absent)
         return run
 
     def experiment(self, experiment_id: int) -> Experiment:
         """The experiment with this id, deleted or not.
 
-        Raises: Rejected, when there is none.
+        Raises: Rejected, when there is none, or the caller may not have it.
         """
         experiment = self.experiments.get(experiment_id)
+        absent = Rejected(NOT_FOUND, f"No Experiment with id={experiment_id} exists")
         if experiment is None:
-            raise Rejected(NOT_FOUND, f"No Experiment with id={experiment_id} exists")
+            raise absent
+        self.check(experiment_id, absent)
         return experiment
 
     def model(self, model_id: str) -> Model:
         """The logged model with this id, unless it is deleted.
 
-        Raises: Rejected, when there is none.
+        Raises: Rejected, when there is none, or the caller may not have it.
         """
         model = self.models.get(model_id)
-        if model is None or model.deleted:
-            raise Rejected(NOT_FOUND, f"Logged model with ID '{model_id}' not found.")
+        absent = Rejected(NOT_FOUND, f"Logged model with ID '{model_id}' not found.")
+        if model is None:
+            raise absent
+        self.check(model.experiment_id, absent)
+        if model.deleted:
+            raise absent
         return model
 
+    def trace(self, trace_id: str) -> Trace:
+        """The trace with this id.
+
+        Raises: Rejected, when there is none, or the caller may not have it.
+        """
+        trace = self.traces.trace(trace_id)
+        self.check_trace(trace)
+        return trace
+
+    def check_trace(self, trace: Trace) -> None:
+        """As `check`, of a trace's experiment."""
+        self.check(trace.experiment_id, Rejected(NOT_FOUND, f"Trace with ID '{trace.trace_id}' not found."))
+
+    def sees(self, experiment_id: int) -> bool:
+        """May the caller know that there is this experiment: is it in their workspace."""
+        return self.caller.rights is None or experiment_id in self.levels or experiment_id in self.makers
+
+    def check(self, experiment_id: int, absent: Rejected) -> None:
+        """Accept that the caller changes this experiment.
+
+        Raises: Rejected; `absent`, when it must seem not to be there.
+        """
+        rights = self.caller.rights
+        if rights is None:
+            return
+        level = self.levels.get(experiment_id)
+        if experiment_id in self.makers:
+            made = self.makers[experiment_id] == self.caller.principal
+            level = Level.MANAGE if made else rights.floor
+        self.caller.decide(experiment_id, level, absent)
+
+    def touches(self, wants: Wants) -> set[int]:
+        """The experiments of everything that is wanted and there."""
+        runs = (self.runs[run_id].experiment_id for run_id in wants.runs if run_id in self.runs)
+        models = (self.models[model_id].experiment_id for model_id in wants.models if model_id in self.models)
+        names = (self.names[name] for name in wants.names | wants.names_to_begin if name in self.names)
+        traces = self.traces.traces
+        of_traces = (traces[trace_id].experiment_id for trace_id in wants.traces if trace_id in traces)
+        return {*wants.experiments, *runs, *models, *names, *of_traces}
+
     def append(self, entry: NewEntry) -> int:
-        """Put `entry` behind the group's others; the answer is its position."""
+        """Put `entry` behind the group's others, as the caller's; the answer is its position."""
+        if self.caller.rights is not None:
+            # Whatever a command touches is in its caller's workspace.
+            entry = replace(entry, principal=self.caller.principal, workspace=self.caller.workspace)
         self.entries.append(entry)
         position = self.position + len(self.entries)
         self.touched_experiments[entry.experiment_id] = position
@@ -263,7 +331,10 @@ async def _load_owners(connection: Any, state: State) -> None:
 
 
 def artifact_owner(state: State, path: str) -> Owner | None:
-    """Whom a path in the artifact store belongs to, as far as the group has read it; None for nobody."""
+    """Whom a path in the artifact store belongs to, as far as the group has read it; None for nobody.
+
+    Nor does it tell of what is in another workspace than the caller's.
+    """
 
     def find(place: Place) -> Owner | None:
         if place.kind == "run":
@@ -278,7 +349,8 @@ def artifact_owner(state: State, path: str) -> Owner | None:
         experiment = state.experiments.get(int(place.subject))
         return Owner(experiment.experiment_id, "", deleted=experiment.deleted) if experiment else None
 
-    return owner_of(path, find)
+    owner = owner_of(path, find)
+    return owner if owner is not None and state.sees(owner.experiment_id) else None
 
 
 def _owner_within(state: State, experiment_id: int, place: Place, *, deleted: bool = False) -> Owner:

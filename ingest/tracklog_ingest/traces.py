@@ -19,7 +19,7 @@ from tracklog_contract.trace_events import (
 )
 from tracklog_contract.trace_keys import ARTIFACT_LOCATION_TAG, SPANS_HERE, SPANS_LOCATION_TAG
 from tracklog_ingest.assessments import set_assessment
-from tracklog_ingest.state import Experiment, State, Wants
+from tracklog_ingest.state import Experiment, Run, State, Wants
 from tracklog_ingest.trace_state import Trace
 
 # Ids in one event; a deletion of more is several events of one append.
@@ -49,6 +49,7 @@ class StartTrace:
         trace_id = self.event.trace_id
         known = state.traces.traces.get(trace_id)
         if known is not None:
+            state.check_trace(known)
             known.check_here()
         location = artifact_location(experiment, trace_id)
         event = _with_tags(self.event, {**self.event.tags, ARTIFACT_LOCATION_TAG: location})
@@ -101,10 +102,14 @@ class RecordSpans:
             state.experiment(self.experiment_id)
         for trace in known.values():
             if trace is not None:
+                state.check_trace(trace)
                 trace.check_here()
+        run = self._run(state)
         for part in self.parts:
             self._record(state, part, known[part.trace_id])
-        self._link(state)
+        ended = tuple(part.trace_id for part in self.parts if part.ended)
+        if run is not None and ended:
+            state.append(NewEntry(TracesLinked(ended), run.experiment_id, run.run_id))
 
     def _record(self, state: State, part: TraceSpans, known: Trace | None) -> None:
         tags = {SPANS_LOCATION_TAG: SPANS_HERE, **part.tags}
@@ -115,12 +120,10 @@ class RecordSpans:
         append(state, trace, SpansRecorded(part.trace_id, part.spans, tags))
         _set_tags(state, trace, tags)
 
-    def _link(self, state: State) -> None:
+    def _run(self, state: State) -> Run | None:
         run_id = parse_run_id(self.run_id)
         run = state.runs.get(run_id) if run_id else None
-        ended = tuple(part.trace_id for part in self.parts if part.ended)
-        if run is not None and ended:
-            state.append(NewEntry(TracesLinked(ended), run.experiment_id, run.run_id))
+        return state.run(self.run_id) if run is not None and state.sees(run.experiment_id) else None
 
 
 @dataclass
@@ -146,7 +149,7 @@ class EndTrace(OfTrace):
 
     def admit(self, state: State) -> None:
         """Refused for an unknown trace."""
-        trace = state.traces.trace(self.trace_id)
+        trace = state.trace(self.trace_id)
         append(state, trace, TraceEnded(self.trace_id, self.end_ms, self.state, self.metadata, self.tags))
         _set_tags(state, trace, self.tags)
 
@@ -160,7 +163,7 @@ class SetTraceTag(OfTrace):
 
     def admit(self, state: State) -> None:
         """Refused for an unknown trace."""
-        trace = state.traces.trace(self.trace_id)
+        trace = state.trace(self.trace_id)
         append(state, trace, TraceTagSet(self.trace_id, self.key, self.value))
         _set_tags(state, trace, {self.key: self.value})
 
@@ -178,7 +181,7 @@ class DeleteTraceTag(OfTrace):
 
     def admit(self, state: State) -> None:
         """Refused for an unknown trace, and for a key that is not set."""
-        trace = state.traces.trace(self.trace_id)
+        trace = state.trace(self.trace_id)
         if (self.trace_id, self.key) not in state.traces.tags:
             raise Rejected(
                 NOT_FOUND, f"No trace tag with key '{self.key}' for trace with ID '{self.trace_id}'"
@@ -196,11 +199,16 @@ class DeleteTraces:
     payload_bytes: int = 0
 
     def wants(self, wants: Wants) -> None:
-        """The traces. What goes with them is deleted unread."""
+        """The experiment and the traces. What goes with them is deleted unread."""
+        wants.experiments.add(self.experiment_id)
         wants.traces.update(self.trace_ids)
 
     def admit(self, state: State) -> int:
-        """Never refused."""
+        """Refused only to whom the experiment is not open."""
+        if not state.sees(self.experiment_id):
+            return 0
+        if self.experiment_id in state.experiments:
+            state.experiment(self.experiment_id)
         known = (state.traces.traces.get(trace_id) for trace_id in dict.fromkeys(self.trace_ids))
         there = [trace for trace in known if trace and trace.experiment_id == self.experiment_id]
         for begin in range(0, len(there), DELETED_AT_ONCE):
@@ -228,11 +236,14 @@ class LinkTraces:
     def admit(self, state: State) -> None:
         """Refused for an unknown run."""
         run = state.run(self.run_id)
+        known = (state.traces.traces.get(trace_id) for trace_id in self.trace_ids)
+        seen = [trace for trace in known if trace and state.sees(trace.experiment_id)]
+        for trace in seen:
+            state.check_trace(trace)
         position = state.append(NewEntry(TracesLinked(tuple(self.trace_ids)), run.experiment_id, run.run_id))
-        for trace_id in self.trace_ids:
-            if trace := state.traces.traces.get(trace_id):
-                trace.position = position
-                state.touched_experiments[trace.experiment_id] = position
+        for trace in seen:
+            trace.position = position
+            state.touched_experiments[trace.experiment_id] = position
 
 
 def artifact_location(experiment: Experiment, trace_id: str) -> str:

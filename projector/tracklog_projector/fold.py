@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Iterable
 from typing import Any
 
+from tracklog_contract.access_events import ACCESS_EVENT_TYPES
 from tracklog_contract.answers import RUN_NAME_TAG, RUN_STATUS
 from tracklog_contract.events import (
     Event,
@@ -65,7 +66,10 @@ class Fold:
             self._usage.count(entry)
             if entry.run_id is not None:
                 self.touched.add(entry.run_id)
-            if entry.event is None or self._traces.take(entry, entry.event):
+            # Who may do what is no view: it is true at once, and kept where writes are admitted.
+            if entry.event is None or isinstance(entry.event, ACCESS_EVENT_TYPES):
+                continue
+            if self._traces.take(entry, entry.event):
                 continue
             if self._artifacts.take(entry, entry.event):
                 continue

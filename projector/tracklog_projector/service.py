@@ -7,8 +7,9 @@ from typing import Any, Final
 
 import asyncpg
 
+from tracklog_contract.caller import caller
 from tracklog_contract.errors import NOT_FOUND, Rejected
-from tracklog_contract.ids import DEFAULT_WORKSPACE, parse_run_id
+from tracklog_contract.ids import parse_run_id
 from tracklog_contract.sqlfiles import statements
 from tracklog_projector import documents
 from tracklog_projector.checkpoints import Checkpoints
@@ -20,16 +21,23 @@ SQL = statements("tracklog_projector")
 # How long a projector may hold its lock without folding anything that is there, before it counts as dead.
 STALL_MAX_S: Final = 15
 BATCH_RUNS: Final = 500
+# Which experiments runs are in never changes, so it is asked once.
+RUN_EXPERIMENTS_MAX: Final = 100_000
 # MLflow's own bound; there is no next page.
 DATASETS_MAX: Final = 1000
 
 
 class Queries:
-    """Reads of one database. Every read sees each write that was acknowledged before it began."""
+    """Reads of one database. Every read sees each write that was acknowledged before it began.
+
+    Each answers only what the request's caller may see: searches leave out the rest, and what is asked for by
+    its id is refused (contract's caller.py says how).
+    """
 
     def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", dsn: str) -> None:
         self._pool = pool
         self.checkpoints = Checkpoints(dsn)
+        self._run_experiments: dict[uuid.UUID, int] = {}
 
     async def fetch(self, statement: str, *arguments: Any) -> list[Any]:
         """The rows that a statement of this package gives, without waiting for the views."""
@@ -56,6 +64,7 @@ class Queries:
         if not views:
             raise _no_run(run_id)
         (view,) = views.values()
+        await caller().check(view.row["experiment_id"], _no_run(run_id))
         return view.answer(model_inputs=True)
 
     async def artifact_uri(self, run_id: str) -> str:
@@ -63,10 +72,11 @@ class Queries:
 
         Raises: Rejected, when there is no such run.
         """
-        uri = await self._pool.fetchval(SQL["artifact_uri"], self._parsed(run_id))
-        if uri is None:
+        row = await self._pool.fetchrow(SQL["artifact_uri"], self._parsed(run_id))
+        if row is None:
             raise _no_run(run_id)
-        return str(uri)
+        await caller().check(row["experiment_id"], _no_run(run_id))
+        return str(row["artifact_uri"])
 
     def _parsed(self, run_id: str) -> uuid.UUID:
         parsed = parse_run_id(run_id)
@@ -90,17 +100,19 @@ class Queries:
 
         Raises: Rejected, when the filter, order or token is wrong.
         """
+        readable = await self._readable(experiment_ids)
         query = compile_runs(
-            experiment_ids=experiment_ids,
+            experiment_ids=readable if experiment_ids is not None else None,
+            readable=readable,
             filter=filter,
             order_by=order_by,
             deleted=deleted,
             limit=limit,
             page_token=page_token,
         )
-        if experiment_ids is not None and not experiment_ids:
+        if readable is not None and not readable:
             return [], ""
-        caught_up = self.caught_up("experiments_position", experiment_ids, metrics=query.of_metrics)
+        caught_up = self.caught_up("experiments_position", readable, metrics=query.of_metrics)
         async with caught_up as connection:
             rows, token = query.page(await connection.fetch(query.sql, *query.args))
             run_ids = [row["run_id"] for row in rows]
@@ -122,15 +134,18 @@ class Queries:
 
         Raises: Rejected, when the filter, order or token is wrong.
         """
+        who = caller()
+        readable = await who.readable()
         query = compile_experiments(
-            workspace=DEFAULT_WORKSPACE,
+            workspace=who.workspace,
+            readable=None if readable is None else sorted(readable),
             filter=filter,
             order_by=order_by,
             deleted=deleted,
             limit=limit,
             page_token=page_token,
         )
-        async with self._caught_up_with_experiments(None) as connection:
+        async with self.caught_up("workspace_position", who.workspace) as connection:
             rows, token = query.page(await connection.fetch(query.sql, *query.args))
             ids = [row["experiment_id"] for row in rows]
             return await _experiments(connection, ids), token
@@ -140,6 +155,7 @@ class Queries:
 
         Raises: Rejected, when there is none.
         """
+        await caller().check(experiment_id)
         async with self._caught_up_with_experiments([experiment_id]) as connection:
             found = await _experiments(connection, [experiment_id])
         if not found:
@@ -151,15 +167,16 @@ class Queries:
 
         Raises: Rejected, when there is none.
         """
-        experiment_id = await self._pool.fetchval(SQL["experiment_by_name"], DEFAULT_WORKSPACE, name)
+        experiment_id = await self._pool.fetchval(SQL["experiment_by_name"], caller().workspace, name)
         if experiment_id is None:
             raise Rejected(NOT_FOUND, f"Could not find experiment with name '{name}'")
         return await self.experiment(experiment_id)
 
     async def dataset_summaries(self, experiment_ids: Sequence[int]) -> list[dict[str, Any]]:
         """MLflow's DatasetSummary of every dataset used in these experiments, DATASETS_MAX at most."""
-        async with self._caught_up_with_experiments(experiment_ids) as connection:
-            rows = await connection.fetch(SQL["dataset_summaries"], experiment_ids, DATASETS_MAX)
+        readable = await caller().only_readable(experiment_ids)
+        async with self._caught_up_with_experiments(readable) as connection:
+            rows = await connection.fetch(SQL["dataset_summaries"], readable, DATASETS_MAX)
         return [_dataset_summary(row) for row in rows]
 
     async def metric_history(
@@ -182,7 +199,7 @@ class Queries:
     @contextlib.asynccontextmanager
     async def _series(self, run_id: str, key: str) -> AsyncIterator[Series | None]:
         parsed = parse_run_id(run_id)
-        if parsed is None:
+        if parsed is None or not await self._sees_run(parsed):
             yield None
             return
         async with (
@@ -191,6 +208,40 @@ class Queries:
             connection.transaction(isolation="repeatable_read", readonly=True),
         ):
             yield Series(connection, parsed, key)
+
+    async def _sees_run(self, run_id: uuid.UUID) -> bool:
+        """Is the run in the caller's workspace, or nowhere.
+
+        Raises: Rejected, when it is, and the caller may not read it.
+        """
+        who = caller()
+        if who.rights is None:
+            return True
+        experiment_id = self._run_experiments.get(run_id)
+        if experiment_id is None:
+            experiment_id = await self._pool.fetchval(SQL["experiment_of_run"], run_id)
+            if experiment_id is None:
+                return True
+            if len(self._run_experiments) >= RUN_EXPERIMENTS_MAX:
+                self._run_experiments.clear()
+            self._run_experiments[run_id] = experiment_id
+        level = (await who.rights.levels([experiment_id])).get(experiment_id)
+        if level is not None:
+            who.decide(experiment_id, level)
+        return level is not None
+
+    async def _readable(self, experiment_ids: Sequence[int] | None) -> list[int] | None:
+        """What the caller may read of these experiments (None: of all); None for all there are."""
+        who = caller()
+        if experiment_ids is not None:
+            return await who.only_readable(experiment_ids)
+        if who.rights is None:
+            return None
+        readable = await who.readable()
+        if readable is None:
+            rows = await self._pool.fetch(SQL["experiments_of_workspace"], who.workspace)
+            return [row["experiment_id"] for row in rows]
+        return sorted(readable)
 
     async def logged_model(self, model_id: str, *, allow_deleted: bool = False) -> dict[str, Any]:
         """MLflow's LoggedModel.
@@ -202,9 +253,11 @@ class Queries:
             await self.checkpoints.require(self._pool, position)
             async with self._pool.acquire() as connection:
                 found = await documents.load_models(connection, [model_id])
+            if found:
+                await caller().check(found[0].row["experiment_id"], _no_model(model_id))
             if found and (allow_deleted or not found[0].row["deleted"]):
                 return found[0].answer()
-        raise Rejected(NOT_FOUND, f"Logged model with ID '{model_id}' not found.")
+        raise _no_model(model_id)
 
     async def model_artifact_uri(self, model_id: str) -> str:
         """Where a logged model's artifacts lie.
@@ -223,8 +276,10 @@ class Queries:
             search: filter, datasets, order_by, limit and page_token, as `compile_models` takes them.
         Raises: Rejected, when the filter, order or token is wrong.
         """
-        query = compile_models(experiment_ids=experiment_ids, **search)
-        async with self._caught_up_with_experiments(experiment_ids) as connection:
+        readable = await self._readable(experiment_ids)
+        named = readable if experiment_ids is not None else None
+        query = compile_models(experiment_ids=named, readable=readable, **search)
+        async with self._caught_up_with_experiments(readable) as connection:
             rows, token = query.page(await connection.fetch(query.sql, *query.args))
             models = await documents.load_models(connection, [row["model_id"] for row in rows])
         return [model.answer() for model in models], token
@@ -261,6 +316,10 @@ class Queries:
 
 def _no_run(run_id: str) -> Rejected:
     return Rejected(NOT_FOUND, f"Run with id={run_id} not found")
+
+
+def _no_model(model_id: str) -> Rejected:
+    return Rejected(NOT_FOUND, f"Logged model with ID '{model_id}' not found.")
 
 
 def _dataset_summary(row: Any) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import asyncpg
 import msgspec
 
 from tracklog_contract import bounded_json
+from tracklog_contract.caller import caller
 from tracklog_contract.errors import INVALID, INVALID_STATE, NOT_FOUND, Rejected
 from tracklog_contract.spans import read_spans
 from tracklog_contract.sqlfiles import statements
@@ -23,7 +24,7 @@ SPAN_WAITS_S: Final = (1.0, 2.0)
 
 
 class TraceQueries:
-    """Reads of traces. Every read sees each write that was acknowledged before it began."""
+    """Reads of traces, as `Queries` reads: with all writes acknowledged before, for the caller's eyes."""
 
     def __init__(self, queries: Queries) -> None:
         self._queries = queries
@@ -33,25 +34,33 @@ class TraceQueries:
 
         Raises: Rejected, when there is none.
         """
-        found = await self.traces([trace_id], None)
-        if not found:
-            raise Rejected(NOT_FOUND, f"Trace with ID '{trace_id}' not found.")
-        return found[0]
+        absent = Rejected(NOT_FOUND, f"Trace with ID '{trace_id}' not found.")
+        found = (await self._known([trace_id])).get(trace_id)
+        if found is None:
+            raise absent
+        await caller().check(found.experiment_id, absent)
+        return found
 
     async def traces(self, trace_ids: Sequence[str], experiment_ids: Sequence[int] | None) -> list[TraceView]:
-        """Those of these traces that there are; in these experiments, unless None.
+        """Those of these traces that there are and may be read; in these experiments, unless None.
 
         They come in this order; one that is named twice where it is named last, as MLflow has it.
         """
-        async with self._queries.caught_up("traces_position", trace_ids) as connection:
-            known = await connection.fetch(SQL["known_traces"], trace_ids)
-            traces = await _whole(connection, [row["trace_id"] for row in known])
+        traces = await self._known(trace_ids)
+        places = set(experiment_ids) if experiment_ids is not None else set()
+        if experiment_ids is None:
+            places = {trace.experiment_id for trace in traces.values()}
+        readable = set(await caller().only_readable(places))
         return [
             traces[trace_id]
             for trace_id in reversed(dict.fromkeys(reversed(trace_ids)))
-            if trace_id in traces
-            and (experiment_ids is None or traces[trace_id].experiment_id in experiment_ids)
+            if trace_id in traces and traces[trace_id].experiment_id in readable
         ]
+
+    async def _known(self, trace_ids: Sequence[str]) -> dict[str, TraceView]:
+        async with self._queries.caught_up("traces_position", trace_ids) as connection:
+            known = await connection.fetch(SQL["known_traces"], trace_ids)
+            return await _whole(connection, [row["trace_id"] for row in known])
 
     async def search(self, experiment_ids: Sequence[int], **search: Any) -> tuple[list[TraceView], str]:
         """A page of traces and the token of the next page, "" when there is none.
@@ -59,6 +68,7 @@ class TraceQueries:
         Args: search: filter, order_by, limit and page_token, as `compile_traces` takes them.
         Raises: Rejected, when the filter, order or token is wrong.
         """
+        experiment_ids = await caller().only_readable(experiment_ids)
         query = compile_traces(experiment_ids=experiment_ids, **search)
         if not experiment_ids:
             return [], ""
@@ -130,6 +140,8 @@ class TraceQueries:
         self, experiment_id: int, trace_ids: Sequence[str] | None, until_ms: int | None, most: int | None
     ) -> list[str]:
         """The ids of an experiment's traces, oldest first: of `trace_ids`, up to a time, at most so many."""
+        if not await caller().only_readable([experiment_id]):
+            return []
         async with self._queries.caught_up("experiments_position", [experiment_id]) as connection:
             rows = await connection.fetch(SQL["oldest_traces"], experiment_id, trace_ids, until_ms, most)
         return [row["trace_id"] for row in rows]

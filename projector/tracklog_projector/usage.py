@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from tracklog_contract.access_events import NO_EXPERIMENT
 from tracklog_contract.artifact_events import ArtifactsStored
 from tracklog_contract.events import RunCreated, RunLogged, StoredEntry
 from tracklog_contract.sqlfiles import statements
@@ -30,7 +31,8 @@ class Usage:
         added = (1, entry.payload_bytes, points, params, tags, runs, files, file_bytes)
         self._add("workspace", entry.workspace, added)
         self._add("principal", entry.principal, added)
-        self._add("experiment", str(entry.experiment_id), added)
+        if entry.experiment_id != NO_EXPERIMENT:
+            self._add("experiment", str(entry.experiment_id), added)
         if entry.run_id is not None:
             self._add("run", entry.run_id.hex, added)
 

@@ -48,9 +48,11 @@ def compile_experiments(
     deleted: bool | None,
     limit: int,
     page_token: str,
+    readable: Sequence[int] | None = None,
 ) -> Query:
     """The statement that finds a page of a workspace's experiments.
 
+    `readable`: these only, unless None.
     `deleted`: only deleted experiments (True), only others (False), or both (None). Beyond MLflow's
     language a filter may hold OR, NOT and parentheses. Rows: experiment_id, and the sort keys of page tokens.
     Raises: Rejected, for a filter, order or token that is not valid.
@@ -60,6 +62,8 @@ def compile_experiments(
     after = read_token(page_token, search, keys)
     arguments = Arguments()
     conditions = [f"e.workspace = {arguments.bind(workspace, 'text')}"]
+    if readable is not None:
+        conditions.append(f"e.experiment_id = any({arguments.bind(readable, 'bigint[]')})")
     if deleted is not None:
         conditions.append(f"e.deleted = {arguments.bind(deleted, 'boolean')}")
     if tree is not None:

@@ -104,11 +104,13 @@ def compile_models(
     order_by: Sequence[ModelOrder],
     limit: int,
     page_token: str,
+    readable: Sequence[int] | None = None,
 ) -> Query:
     """The statement that finds a page of logged models that are not deleted.
 
-    `experiment_ids`: None for all experiments, however many there are by the next page. A page token holds
-    for these ids in this order only, as MLflow's does.
+    `experiment_ids`: None for all experiments, however many there are by the next page; of which only those
+    that are `readable` are looked at, unless that is None. A page token holds for these ids in this order only,
+    as MLflow's does.
     `datasets` restricts what metric comparisons look at; without any, a model needs some metric on one.
     Rows: model_id, and the sort keys that page tokens are made of.
     Raises: Rejected, for a filter, dataset, order or token that is not valid.
@@ -127,7 +129,8 @@ def compile_models(
         conditions.append(_measured(on_datasets))
     row_limit = arguments.bind(limit + 1, "bigint")
     page = select(Branch("model m", tuple(conditions), keys), after, row_limit, arguments)
-    experiments = None if asked is None else sorted(set(asked))
+    looked_at = readable if asked is None else asked
+    experiments = None if looked_at is None else sorted(set(looked_at))
     sql = select_per_scope(f"{ids_of(experiments, arguments)} as of_experiment(id)", page, keys, row_limit)
     return Query(sql, arguments.values, limit, token_writer(search, keys))
 

@@ -26,10 +26,12 @@ def compile_runs(
     deleted: bool | None,
     limit: int,
     page_token: str,
+    readable: Sequence[int] | None = None,
 ) -> Query:
     """The statement that finds a page of runs.
 
-    `experiment_ids`: None for all experiments, however many there are by the next page.
+    `experiment_ids`: None for all experiments, however many there are by the next page; of which only those
+    that are `readable` are looked at, unless that is None.
     `deleted`: only deleted runs (True), only others (False), or both (None). Beyond MLflow's language a
     filter may hold OR, NOT and parentheses. Rows: run_id (uuid), and the sort keys of page tokens.
     Raises: Rejected, for a filter, order or token that is not valid.
@@ -40,6 +42,8 @@ def compile_runs(
     search = fingerprint("runs", experiments, filter, list(order_by), deleted)
     after = read_token(page_token, search, keys)
     arguments = Arguments()
+    if experiments is None and readable is not None:
+        experiments = sorted(readable)
     stages = [False, True] if deleted is None else [deleted]
     if experiments is not None and len(experiments) == len(stages) == 1:
         experiment = arguments.bind(experiments[0], "bigint")

@@ -1,0 +1,134 @@
+"""What every route needs of its caller, in one table: with a route that is not in it no server starts.
+
+Paths are without the prefixes /api and /ajax-api; version 3.0 of a 2.0 path needs what that does. READ, EDIT
+and MANAGE are levels on each experiment that a request touches: the rooms ask for them where they meet it.
+"""
+
+import re
+from typing import Final
+
+from tracklog_contract.caller import Need
+from tracklog_server.problems import StartError
+
+_TABLE: Final = {
+    Need.OPEN: """
+        GET /health
+        HEAD /health
+        GET /version
+        HEAD /version
+        GET /
+        GET /static-files/{name}
+        GET /3.0/mlflow/server-info
+    """,
+    Need.SIGNED_IN: """
+        GET /2.0/mlflow/gateway-proxy
+        GET /2.0/mlflow/model-versions/search
+        GET /2.0/mlflow/registered-models/search
+        GET /3.0/mlflow/ui-telemetry
+        POST /3.0/mlflow/ui-telemetry
+    """,
+    Need.READ: """
+        GET /2.0/mlflow/experiments/get
+        GET /2.0/mlflow/experiments/get-by-name
+        GET /2.0/mlflow/experiments/search
+        POST /2.0/mlflow/experiments/search
+        POST /2.0/mlflow/experiments/search-datasets
+        GET /2.0/mlflow/runs/get
+        POST /2.0/mlflow/runs/search
+        GET /2.0/mlflow/metrics/get-history
+        GET /2.0/mlflow/metrics/get-history-bulk
+        GET /2.0/mlflow/metrics/get-history-bulk-interval
+        POST /2.0/mlflow/logged-models/search
+        GET /2.0/mlflow/logged-models/{model_id}
+        GET /2.0/mlflow/traces
+        GET /2.0/mlflow/traces/{trace_id}/info
+        GET /2.0/mlflow/get-trace-artifact
+        GET /3.0/mlflow/traces/get
+        GET /3.0/mlflow/traces/batchGet
+        POST /3.0/mlflow/traces/batchGetInfos
+        POST /3.0/mlflow/traces/search
+        GET /3.0/mlflow/traces/{trace_id}
+        GET /3.0/mlflow/traces/{trace_id}/assessments/{assessment_id}
+        GET /graphql
+        POST /graphql
+        GET /get-artifact
+        HEAD /get-artifact
+        GET /2.0/mlflow/artifacts/list
+        POST /2.0/mlflow/artifacts/presigned-download-url
+        GET /2.0/mlflow/logged-models/{model_id}/artifacts/directories
+        GET /2.0/mlflow/logged-models/{model_id}/artifacts/files
+        HEAD /2.0/mlflow/logged-models/{model_id}/artifacts/files
+        GET /2.0/mlflow-artifacts/artifacts
+        GET /2.0/mlflow-artifacts/artifacts/{path}
+        HEAD /2.0/mlflow-artifacts/artifacts/{path}
+        GET /2.0/mlflow-artifacts/presigned/{path}
+    """,
+    Need.EDIT: """
+        POST /2.0/mlflow/experiments/update
+        POST /2.0/mlflow/experiments/set-experiment-tag
+        POST /2.0/mlflow/experiments/delete-experiment-tag
+        POST /2.0/mlflow/runs/create
+        POST /2.0/mlflow/runs/update
+        POST /2.0/mlflow/runs/delete
+        POST /2.0/mlflow/runs/restore
+        POST /2.0/mlflow/runs/log-batch
+        POST /2.0/mlflow/runs/log-metric
+        POST /2.0/mlflow/runs/log-parameter
+        POST /2.0/mlflow/runs/set-tag
+        POST /2.0/mlflow/runs/delete-tag
+        POST /2.0/mlflow/runs/log-inputs
+        POST /2.0/mlflow/runs/outputs
+        POST /2.0/mlflow/runs/log-model
+        POST /2.0/mlflow/logged-models
+        PATCH /2.0/mlflow/logged-models/{model_id}
+        DELETE /2.0/mlflow/logged-models/{model_id}
+        PATCH /2.0/mlflow/logged-models/{model_id}/tags
+        DELETE /2.0/mlflow/logged-models/{model_id}/tags/{key}
+        POST /2.0/mlflow/logged-models/{model_id}/params
+        POST /2.0/mlflow/traces
+        PATCH /2.0/mlflow/traces/{trace_id}
+        PATCH /2.0/mlflow/traces/{trace_id}/tags
+        DELETE /2.0/mlflow/traces/{trace_id}/tags
+        POST /2.0/mlflow/traces/delete-traces
+        POST /2.0/mlflow/traces/link-to-run
+        POST /3.0/mlflow/traces
+        PATCH /3.0/mlflow/traces/{trace_id}/tags
+        DELETE /3.0/mlflow/traces/{trace_id}/tags
+        POST /3.0/mlflow/traces/delete-traces
+        POST /3.0/mlflow/traces/link-to-run
+        POST /3.0/mlflow/traces/{trace_id}/assessments
+        PATCH /3.0/mlflow/traces/{trace_id}/assessments/{assessment_id}
+        DELETE /3.0/mlflow/traces/{trace_id}/assessments/{assessment_id}
+        POST /v1/traces
+        POST /tracklog/v1/ingest
+        POST /2.0/mlflow/upload-artifact
+        POST /2.0/mlflow/artifacts/presigned-upload-url
+        PUT /2.0/mlflow-artifacts/artifacts/{path}
+        DELETE /2.0/mlflow-artifacts/artifacts/{path}
+        POST /2.0/mlflow-artifacts/mpu/create/{path}
+        POST /2.0/mlflow-artifacts/mpu/complete/{path}
+        POST /2.0/mlflow-artifacts/mpu/abort/{path}
+    """,
+    Need.MANAGE: """
+        POST /2.0/mlflow/experiments/delete
+        POST /2.0/mlflow/experiments/restore
+    """,
+    Need.CREATE: """
+        POST /2.0/mlflow/experiments/create
+    """,
+}
+NEEDS: Final = {
+    tuple(line.split()): need for need, lines in _TABLE.items() for line in lines.strip().splitlines()
+}
+_PATTERN: Final = re.compile(r"\{(\w+):.*\}\Z")
+
+
+def need_of(method: str, path: str) -> Need:
+    """What a route needs.
+
+    Raises: StartError, when nobody has said.
+    """
+    need = NEEDS.get((method, _PATTERN.sub(r"{\1}", path)))
+    if need is None:
+        raise StartError(f"the route {method} {path} has no entry in tracklog_server/access/needs.py")
+    return need
