@@ -8,6 +8,7 @@ import msgspec
 from aiohttp import web
 
 from tracklog_artifacts import paths, presigned
+from tracklog_artifacts.access import check_path
 from tracklog_artifacts.download import send
 from tracklog_artifacts.incoming import ArtifactConfig, Uploads, refuse_encoded
 from tracklog_artifacts.paths import ArtifactPath
@@ -75,23 +76,28 @@ class Artifacts:
 
     async def _upload(self, request: web.Request) -> web.StreamResponse:
         path = _path_to_change(request, paths.file_path)
+        await check_path(path)
         refuse_encoded(request)
         with self._uploads.slot():
             await self._store.write(path, self._uploads.body(request))
         return _json({})
 
     async def _download(self, request: web.Request) -> web.StreamResponse:
-        return await self._send(request, paths.file_path(paths.decoded(_raw_tail(request))))
+        path = paths.file_path(paths.decoded(_raw_tail(request)))
+        await check_path(path)
+        return await self._send(request, path)
 
     async def _delete(self, request: web.Request) -> web.StreamResponse:
         path = _path_to_change(request, paths.directory_path)
         if not path:
             raise Rejected(INVALID, "Invalid path")
+        await check_path(path)
         await self._store.delete(path)
         return _json({})
 
     async def _list(self, request: web.Request) -> web.StreamResponse:
         path = paths.directory_path(_query(request).get("path", ""))
+        await check_path(path)
         return _json(_with_files({}, await self._store.entries(path), ()))
 
     async def _list_run(self, request: web.Request) -> web.StreamResponse:

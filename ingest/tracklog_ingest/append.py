@@ -18,9 +18,10 @@ import structlog
 from tracklog_contract.caller import Caller, Level, caller
 from tracklog_contract.errors import Busy, Rejected, TracklogError, Unavailable
 from tracklog_contract.limits import Quotas
+from tracklog_ingest.load import load
 from tracklog_ingest.points_only import RunPlaces, append_points, only_points
 from tracklog_ingest.save import save
-from tracklog_ingest.state import NO_LEVELS, SQL, State, Wants, load
+from tracklog_ingest.state import NO_LEVELS, SQL, State, Wants
 
 log = structlog.get_logger()
 

@@ -1,11 +1,9 @@
 """What admission knows while it decides a group: read under the head's lock, changed, then written."""
 
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
-
-import msgspec
 
 from tracklog_contract.artifact_places import Owner, Place, owner_of
 from tracklog_contract.caller import ANYONE, Caller, Level
@@ -15,9 +13,9 @@ from tracklog_contract.ids import parse_run_id
 from tracklog_contract.limits import Quotas
 from tracklog_contract.locations import below
 from tracklog_contract.sqlfiles import statements
-from tracklog_ingest.artifact_state import ArtifactState, ArtifactWants, load_artifacts
+from tracklog_ingest.artifact_state import ArtifactState, ArtifactWants
 from tracklog_ingest.key_set import KeySet
-from tracklog_ingest.trace_state import Trace, TraceState, load_traces
+from tracklog_ingest.trace_state import Trace, TraceState
 
 SQL = statements("tracklog_ingest")
 Connection = "asyncpg.Connection[asyncpg.Record]"
@@ -277,59 +275,6 @@ class State:
                 self.touched_runs[run.run_id] = position
 
 
-async def load(connection: Any, wants: Wants, quotas: Quotas) -> State:
-    """Read what a group wants to know. The caller holds the head's lock, so nothing can change under it."""
-    rows = await connection.fetch(
-        SQL["load_state"],
-        list(wants.runs),
-        list(wants.experiments),
-        *columns(wants.names | wants.names_to_begin, 2),
-        *columns(wants.params, 2),
-        *columns(wants.tags, 2),
-        *columns(wants.experiment_tags, 2),
-        list(wants.models),
-        *columns(wants.model_params, 2),
-        *columns(wants.model_tags, 2),
-        wants.new_experiments,
-    )
-    state = State(quotas)
-    for kind, text in rows:
-        _READERS[kind](state, msgspec.json.decode(text))
-    await _load_rest(connection, wants, state)
-    return state
-
-
-async def _load_rest(connection: Any, wants: Wants, state: State) -> None:
-    """What few groups want: requests of the native lane, and those about traces and artifacts."""
-    if wants.producers:
-        for row in await connection.fetch(SQL["load_producers"], list(wants.producers)):
-            state.producers[row["producer_id"]] = Producer(*row)
-    missing = wants.names_to_begin - state.names.keys()
-    if missing:
-        rows = await connection.fetch(SQL["new_experiment_ids"], len(missing))
-        state.new_experiment_ids.extend(row["experiment_id"] for row in rows)
-    if wants.traces:
-        state.traces = await load_traces(
-            connection, wants.traces, columns(wants.trace_tags, 2), wants.assessed_traces
-        )
-    if wants.artifacts.paths:
-        await _load_owners(connection, state)
-        state.artifacts = await load_artifacts(
-            connection, wants.artifacts, lambda path: artifact_owner(state, path)
-        )
-
-
-async def _load_owners(connection: Any, state: State) -> None:
-    """Read the experiments of what artifacts may belong to."""
-    wanted = {run.experiment_id for run in state.runs.values()}
-    wanted.update(model.experiment_id for model in state.models.values())
-    wanted.update(trace.experiment_id for trace in state.traces.traces.values())
-    missing = list(wanted - state.experiments.keys())
-    if missing:
-        for row in await connection.fetch(SQL["load_experiments"], missing):
-            _read_experiment(state, list(row))
-
-
 def artifact_owner(state: State, path: str) -> Owner | None:
     """Whom a path in the artifact store belongs to, as far as the group has read it; None for nobody.
 
@@ -357,51 +302,6 @@ def _owner_within(state: State, experiment_id: int, place: Place, *, deleted: bo
     """A model or trace of an experiment, whose location tells where its artifacts lie."""
     location = state.experiments[experiment_id].artifact_location
     return Owner(experiment_id, below(location, f"{place.kind}s/{place.subject}/artifacts"), deleted=deleted)
-
-
-def _read_position(state: State, item: int) -> None:
-    state.position = item
-
-
-def _read_run(state: State, item: list[Any]) -> None:
-    run = Run(uuid.UUID(item[0]), *item[1:])
-    state.runs[run.run_id] = run
-
-
-def _read_experiment(state: State, item: list[Any]) -> None:
-    experiment = Experiment(*item)
-    state.experiments[experiment.experiment_id] = experiment
-    state.names[experiment.workspace, experiment.name] = experiment.experiment_id
-
-
-def _read_param(state: State, item: list[str]) -> None:
-    state.params[uuid.UUID(item[0]), item[1]] = item[2]
-
-
-def _read_tag(state: State, item: list[str]) -> None:
-    state.tags.read((uuid.UUID(item[0]), item[1]))
-
-
-def _read_model(state: State, item: list[Any]) -> None:
-    state.models[item[0]] = Model(*item)
-
-
-def _read_model_param(state: State, item: list[str]) -> None:
-    state.model_params[item[0], item[1]] = item[2]
-
-
-_READERS: Final[dict[str, Callable[[State, Any], None]]] = {
-    "position": _read_position,
-    "run": _read_run,
-    "experiment": _read_experiment,
-    "param": _read_param,
-    "tag": _read_tag,
-    "experiment_tag": lambda state, item: state.experiment_tags.read((item[0], item[1])),
-    "model": _read_model,
-    "model_param": _read_model_param,
-    "model_tag": lambda state, item: state.model_tags.read((item[0], item[1])),
-    "new_experiment_id": lambda state, item: state.new_experiment_ids.append(item),
-}
 
 
 def columns(rows: Iterable[Sequence[Any]], width: int) -> list[list[Any]]:

@@ -7,6 +7,20 @@ import math
 from pathlib import Path
 
 from tracklog_contract import codec
+from tracklog_contract.access_events import (
+    MemberSet,
+    PermissionSet,
+    PrincipalChanged,
+    PrincipalCreated,
+    PrincipalDeleted,
+    SessionStarted,
+    TeamDeleted,
+    TeamSet,
+    TokenCreated,
+    TokenRevoked,
+    WorkspaceDeleted,
+    WorkspaceSet,
+)
 from tracklog_contract.artifact_events import ArtifactFile, ArtifactsRemoved, ArtifactsStored
 from tracklog_contract.events import (
     DatasetUse,
@@ -134,6 +148,20 @@ SAMPLES: dict[str, Event] = {
         )
     ),
     "artifacts_removed.1": ArtifactsRemoved("7/ab/artifacts/plots"),
+    "principal_created.1": PrincipalCreated("nightly job", service=True, admin=True, home="lab"),
+    "principal_created.1.plain": PrincipalCreated("ada"),
+    "principal_changed.1": PrincipalChanged("ada", admin=False, disabled=True, password=True),
+    "principal_deleted.1": PrincipalDeleted("ada"),
+    "token_created.1": TokenCreated("tkl_0123456789ab", "ada", "lab", NOON_MS, "for the cluster"),
+    "token_revoked.1": TokenRevoked("tkl_0123456789ab", "ada"),
+    "team_set.1": TeamSet("role", "reviewers", "lab", "who read all", "readers"),
+    "team_deleted.1": TeamDeleted("group", "everyone"),
+    "member_set.1": MemberSet("role", "reviewers", "ada", "lab", gone=True),
+    "permission_set.1": PermissionSet("lab", "user", "ada", "experiment", "7", 3),
+    "permission_set.1.gone": PermissionSet("lab", "group", "everyone", "workspace", "*"),
+    "workspace_set.1": WorkspaceSet("lab", "größer", 0),
+    "workspace_deleted.1": WorkspaceDeleted("lab"),
+    "session_started.1": SessionStarted("ada", "https://login.example.org"),
 }  # fmt: skip
 
 

@@ -31,6 +31,9 @@ KINDS = {
     "RunModelRecorded": 18, "LoggedModelCreated": 20, "LoggedModelFinalized": 21, "LoggedModelChanged": 22,
     "LoggedModelTagDeleted": 23, "LoggedModelDeleted": 24,
     "TraceStarted": 30, "SpansRecorded": 31, "TraceEnded": 32, "TraceTagSet": 33, "TraceTagDeleted": 34,
+    "PrincipalCreated": 50, "PrincipalChanged": 51, "PrincipalDeleted": 52, "TokenCreated": 53,
+    "TokenRevoked": 54, "TeamSet": 55, "TeamDeleted": 56, "MemberSet": 57, "PermissionSet": 58,
+    "WorkspaceSet": 59, "WorkspaceDeleted": 60, "SessionStarted": 61,
     "TracesDeleted": 35, "AssessmentSet": 36, "AssessmentDeleted": 37, "TracesLinked": 38,
     "ArtifactsStored": 40, "ArtifactsRemoved": 41,
 }  # fmt: skip

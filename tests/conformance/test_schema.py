@@ -15,7 +15,7 @@ from tests.support.postgres import SYSTEM_BIN, temporary_cluster, temporary_data
 from tracklog_contract.errors import Rejected
 from tracklog_ingest.migrate import migrate, migrations, seed
 
-SCHEMAS = ("tracklog_meta", "tracklog_log", "tracklog_admission")
+SCHEMAS = ("tracklog_meta", "tracklog_log", "tracklog_admission", "tracklog_access")
 
 
 @pytest.fixture(scope="module")

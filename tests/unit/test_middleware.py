@@ -22,7 +22,8 @@ from tracklog_server.request_log import RequestLog, shown
 from tracklog_server.traffic import Traffic
 from tracklog_server.worker import compose
 
-ROUTE = "/2.0/mlflow/runs/get"
+# One that there is with both methods.
+ROUTE = "/2.0/mlflow/experiments/search"
 
 
 def application(handler, allowed=()):

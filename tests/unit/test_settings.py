@@ -21,6 +21,7 @@ def test_defaults_are_those_of_the_issue():
         workers=1,
         quotas="default",
         allowed_hosts=(),
+        auth=False,
     )
 
 
@@ -32,7 +33,7 @@ def test_an_option_wins_over_its_environment_variable_and_that_over_the_default(
 
 def test_every_problem_is_told_at_once():
     arguments = {
-        "host": "0.0.0.0",
+        "host": "example.org",
         "artifact_root": "s3://bucket/x",
         "quotas": "some",
         "allowed_hosts": "a/b",
@@ -42,7 +43,7 @@ def test_every_problem_is_told_at_once():
         load(arguments, environment)
     told = str(caught.value)
     for words in (
-        "--host '0.0.0.0' is not a loopback address",
+        "--host must be an IP address or localhost, not 'example.org'",
         "--artifact-root must be a directory",
         "--quotas must begin with default or databricks, not 'some'",
         "--allowed-hosts must be host names",
@@ -68,10 +69,17 @@ def test_loopback_hosts_are_taken(host):
     assert load({"host": host}, {}).host == {"localhost": "127.0.0.1", "[::1]": "::1"}.get(host, host)
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "example.org", "", "127.0.0.1:80"])
-def test_other_hosts_are_refused(host):
-    with pytest.raises(StartError, match="not a loopback address"):
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5"])
+def test_other_machines_are_let_in_with_authentication_only(host):
+    with pytest.raises(StartError, match=rf"tracklog server --auth --host {host}$"):
         load({"host": host}, {})
+    assert load({"host": host}, {"TRACKLOG_AUTH": "true"}).host == host
+
+
+@pytest.mark.parametrize("host", ["example.org", "", "127.0.0.1:80"])
+def test_other_hosts_are_refused(host):
+    with pytest.raises(StartError, match="must be an IP address or localhost"):
+        load({"host": host, "auth": "true"}, {})
 
 
 @pytest.mark.parametrize("text", ["mysql://u:secret@h/d", "postgresql://u:secret@h:port/d", "u:secret@h"])
@@ -109,7 +117,8 @@ def test_help_explains_every_option_with_its_default_and_variable(capsys, monkey
     for name, option in OPTIONS.items():
         default = option.default_words or option.default
         explained = f"{option.help} (default: {default}; environment: {environment_name(name)})"
-        assert f"{option_name(name)} {option.metavar} {explained}" in told
+        value = "" if option.is_flag else f"{option.metavar} "
+        assert f"{option_name(name)} {value}{explained}" in told
 
 
 def test_rebuild_takes_only_where_the_log_is():

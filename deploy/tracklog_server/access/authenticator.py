@@ -1,8 +1,8 @@
 """Finds out who a request comes from: verified once, remembered by digest, asked again when access changed.
 
 Every POLL_S each process asks whether anything about access has changed anywhere, and forgets what it knew
-when it has, or when it could not ask. So a revoked token is refused within a second by every node, and no lost
-notification can change that.
+when it has, or when it could not ask. So a revoked token is refused within a second by every node, and no
+lost notification can change that.
 """
 
 import asyncio

@@ -44,7 +44,7 @@ async def list_users(turn: Turn, _: Namespace) -> Lines:
                 row["home"],
             )
         )
-        for row in await turn.fetch("get_principals", None)
+        for row in await principals.all_principals(turn)
     ]
 
 
@@ -115,7 +115,7 @@ async def list_tokens(turn: Turn, given: Namespace) -> Lines:
                 row["comment"],
             )
         )
-        for row in await turn.fetch("get_tokens", given.user)
+        for row in await principals.tokens_of(turn, given.user)
     ]
 
 
@@ -160,8 +160,8 @@ async def remove_from_group(turn: Turn, given: Namespace) -> Lines:
 
 async def list_groups(turn: Turn, _: Namespace) -> Lines:
     """Groups and who is in them."""
-    groups = await turn.fetch("get_teams", "group", None, None, None, None)
-    members = await turn.fetch("get_members", [group["team_id"] for group in groups])
+    groups = await teams.all_groups(turn)
+    members = await teams.members_of(turn, groups)
     return [
         f"{group['name']}\t{', '.join(row['name'] for row in members if row['team_id'] == group['team_id'])}"
         for group in groups
@@ -195,7 +195,7 @@ async def list_workspaces(turn: Turn, _: Namespace) -> Lines:
     return [
         f"{row['name']}\t{databricks_word(row['default_level']) or mlflow_word(row['default_level'])}"
         f"\t{row['description']}"
-        for row in await turn.fetch("get_workspaces", None)
+        for row in await workspaces.all_workspaces(turn)
     ]
 
 
@@ -213,9 +213,7 @@ async def grant(turn: Turn, given: Namespace) -> Lines:
 
 
 async def _take_away(turn: Turn, given: Namespace, resource: Resource) -> None:
-    found = await turn.fetch(
-        "get_permissions", given.workspace, resource.type, resource.id, None, given.user, None
-    )
+    found = await permissions.permissions_on(turn, given.workspace, resource)
     rows = [row for row in found if (row["kind"], row["grantee"]) in _names(given)]
     await permissions.delete_permissions(turn, rows)
 
@@ -241,7 +239,7 @@ async def list_permissions(turn: Turn, given: Namespace) -> Lines:
     return [
         f"{row['resource_type']} {row['resource_id']}\t{row['kind']} {row['grantee']}"
         f"\t{mlflow_word(row['level'])}"
-        for row in await turn.fetch("get_permissions", given.workspace, None, None, None, None, None)
+        for row in await permissions.permissions_on(turn, given.workspace)
     ]
 
 

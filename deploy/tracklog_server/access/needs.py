@@ -19,6 +19,10 @@ _TABLE: Final = {
         GET /
         GET /static-files/{name}
         GET /3.0/mlflow/server-info
+        GET /artifact-store/{path}
+        HEAD /artifact-store/{path}
+        PUT /artifact-store/{path}
+        DELETE /artifact-store/{path}
     """,
     Need.SIGNED_IN: """
         GET /2.0/mlflow/gateway-proxy

@@ -79,6 +79,20 @@ async def set_permission(
     return permission_id
 
 
+async def permissions_on(
+    turn: Turn,
+    workspace: str | None,
+    resource: Resource | None = None,
+    *,
+    team_id: int | None = None,
+    principal: str | None = None,
+    permission_id: int | None = None,
+) -> list[Any]:
+    """The rows of permissions in a workspace, on a resource, and of whom; None where that is all the same."""
+    kind, number = (None, None) if resource is None else (resource.type, resource.id)
+    return await turn.fetch("get_permissions", workspace, kind, number, team_id, principal, permission_id)
+
+
 async def delete_permissions(turn: Turn, rows: Iterable[Mapping[str, Any]]) -> None:
     """Take away these permissions (rows of get_permissions)."""
     for row in rows:

@@ -97,6 +97,11 @@ async def principal_of(turn: Turn, name: str) -> Any:
     return rows[0]
 
 
+async def all_principals(turn: Turn) -> list[Any]:
+    """The rows of everybody, by name."""
+    return await turn.fetch("get_principals", None)
+
+
 def no_principal(name: str) -> Rejected:
     """The error of a name that nobody has."""
     return Rejected(NOT_FOUND, f"User with username={name} not found")
@@ -137,6 +142,11 @@ async def revoke_token(turn: Turn, token_id: str, *, of: str | None = None) -> N
     if name is None:
         raise Rejected(NOT_FOUND, f"There is no token {token_id} that could be revoked.")
     turn.record(TokenRevoked(token_id, name))
+
+
+async def tokens_of(turn: Turn, name: str | None) -> list[Any]:
+    """The rows of a principal's tokens, or of all, oldest first."""
+    return await turn.fetch("get_tokens", name)
 
 
 def record_session(turn: Turn, name: str, issuer: str) -> None:

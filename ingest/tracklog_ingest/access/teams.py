@@ -1,5 +1,6 @@
 """Makes and changes groups of principals, and the roles of a workspace."""
 
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from tracklog_contract.access_events import MemberSet, TeamDeleted, TeamSet
@@ -74,6 +75,21 @@ async def role_with_id(turn: Turn, role_id: int) -> Any:
     if not rows:
         raise Rejected(NOT_FOUND, f"Role with id={role_id} not found")
     return rows[0]
+
+
+async def all_groups(turn: Turn) -> list[Any]:
+    """The rows of all groups, by name."""
+    return await turn.fetch("get_teams", "group", None, None, None, None)
+
+
+async def roles_in(turn: Turn, workspaces: Sequence[str] | None, *, of: str | None = None) -> list[Any]:
+    """The rows of the roles in these workspaces (None: all); those only that `of` has, unless None."""
+    return await turn.fetch("get_teams", "role", workspaces, None, None, of)
+
+
+async def members_of(turn: Turn, teams: Iterable[Any]) -> list[Any]:
+    """The rows of these teams' members, by name."""
+    return await turn.fetch("get_members", [team["team_id"] for team in teams])
 
 
 async def add_member(turn: Turn, team: Any, name: str) -> Any:

@@ -31,6 +31,11 @@ async def require_workspace(turn: Turn, name: str) -> Any:
     return rows[0]
 
 
+async def all_workspaces(turn: Turn) -> list[Any]:
+    """The rows of all workspaces, by name."""
+    return await turn.fetch("get_workspaces", None)
+
+
 async def create_workspace(
     turn: Turn, name: str, *, description: str = "", default_level: Level = Level.READ
 ) -> None:

@@ -109,8 +109,8 @@ def compile_models(
     """The statement that finds a page of logged models that are not deleted.
 
     `experiment_ids`: None for all experiments, however many there are by the next page; of which only those
-    that are `readable` are looked at, unless that is None. A page token holds for these ids in this order only,
-    as MLflow's does.
+    that are `readable` are looked at, unless that is None. A page token holds for these ids in this order
+    only, as MLflow's does.
     `datasets` restricts what metric comparisons look at; without any, a model needs some metric on one.
     Rows: model_id, and the sort keys that page tokens are made of.
     Raises: Rejected, for a filter, dataset, order or token that is not valid.

@@ -1,0 +1,298 @@
+"""For every route one request that touches a given experiment, so that its answer tells who may do what."""
+
+import json
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import msgpack
+
+from tests.support.access import World, spans
+from tests.support.native import MSGPACK, series
+from tests.support.otlp import PROTOBUF
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request: its path, its body's fields or bytes (of a GET its query), and headers."""
+
+    path: str
+    fields: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+ANY: Final = secrets.token_hex(4)
+MODEL: Final = "/api/2.0/mlflow/logged-models/"
+TRACES_3: Final = "/api/3.0/mlflow/traces"
+
+
+def _dataset() -> dict[str, Any]:
+    return {"dataset": {"name": "d", "digest": "d", "source_type": "s", "source": "s"}, "tags": []}
+
+
+def _native(world: World) -> Asked:
+    run = {"run_id": world.run_id, "points": series(loss=[1.0])}
+    body = msgpack.packb({"producer": secrets.token_bytes(16), "sequence": 1, "runs": [run]})
+    return Asked("/api/tracklog/v1/ingest", body, MSGPACK)
+
+
+def _otlp(world: World) -> Asked:
+    headers = {"Content-Type": PROTOBUF, "x-mlflow-experiment-id": world.experiment_id}
+    return Asked("/v1/traces", spans(secrets.token_hex(16), "more"), headers)
+
+
+def _graphql(world: World) -> dict[str, Any]:
+    query = (
+        "query($run: MlflowGetRunInput, $experiment: MlflowGetExperimentInput, $runs: MlflowSearchRunsInput)"
+        " { mlflowGetRun(input: $run) { run { info { runName } } }"
+        " mlflowGetExperiment(input: $experiment) { experiment { name } }"
+        " mlflowSearchRuns(input: $runs) { runs { info { runName } } } }"
+    )
+    variables = {
+        "run": {"runId": world.run_id},
+        "experiment": {"experimentId": world.experiment_id},
+        "runs": {"experimentIds": [world.experiment_id], "runViewType": "ACTIVE_ONLY", "maxResults": 10},
+    }
+    return {"query": query, "variables": variables}
+
+
+def _file(world: World) -> str:
+    return f"{world.experiment_id}/{world.run_id}/artifacts/{world.secret}.txt"
+
+
+def _proxied(kind: str) -> Callable[[World], Asked]:
+    return lambda w: Asked(f"/api/2.0/mlflow-artifacts/{kind}/{_file(w)}")
+
+
+def _trace_v3(w: World) -> dict[str, Any]:
+    place = {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": w.experiment_id}}
+    return {
+        "trace": {
+            "trace_info": {
+                "trace_id": f"tr-{secrets.token_hex(16)}",
+                "trace_location": place,
+                "request_time": "2026-01-01T00:00:00Z",
+                "state": "OK",
+            }
+        }
+    }
+
+
+def _trace_search(w: World) -> dict[str, Any]:
+    place = {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": w.experiment_id}}
+    return {"locations": [place], "max_results": 10}
+
+
+# By "METHOD path" of access/needs.py.
+REQUESTS: Final[dict[str, Callable[[World], Asked]]] = {
+    "GET /2.0/mlflow/experiments/get": lambda w: Asked("experiments/get", {"experiment_id": w.experiment_id}),
+    "GET /2.0/mlflow/experiments/get-by-name": lambda w: Asked(
+        "experiments/get-by-name", {"experiment_name": w.name}
+    ),
+    "GET /2.0/mlflow/experiments/search": lambda _: Asked("experiments/search", {"max_results": 1000}),
+    "POST /2.0/mlflow/experiments/search": lambda w: Asked(
+        "experiments/search", {"max_results": 1000, "filter": f"name = '{w.name}'"}
+    ),
+    "POST /2.0/mlflow/experiments/search-datasets": lambda w: Asked(
+        "experiments/search-datasets", {"experiment_ids": [w.experiment_id]}
+    ),
+    "GET /2.0/mlflow/runs/get": lambda w: Asked("runs/get", {"run_id": w.run_id}),
+    "POST /2.0/mlflow/runs/search": lambda w: Asked("runs/search", {"experiment_ids": [w.experiment_id]}),
+    "GET /2.0/mlflow/metrics/get-history": lambda w: Asked(
+        "metrics/get-history", {"run_id": w.run_id, "metric_key": w.secret}
+    ),
+    "GET /2.0/mlflow/metrics/get-history-bulk": lambda w: Asked(
+        "metrics/get-history-bulk", {"run_id": [w.run_id], "metric_key": w.secret}
+    ),
+    "GET /2.0/mlflow/metrics/get-history-bulk-interval": lambda w: Asked(
+        "metrics/get-history-bulk-interval", {"run_ids": [w.run_id], "metric_key": w.secret}
+    ),
+    "POST /2.0/mlflow/logged-models/search": lambda w: Asked(
+        "logged-models/search", {"experiment_ids": [w.experiment_id]}
+    ),
+    "GET /2.0/mlflow/logged-models/{model_id}": lambda w: Asked(f"logged-models/{w.model_id}"),
+    "GET /2.0/mlflow/traces": lambda w: Asked("traces", {"experiment_ids": [w.experiment_id]}),
+    "GET /2.0/mlflow/traces/{trace_id}/info": lambda w: Asked(f"traces/{w.trace_id}/info"),
+    "GET /2.0/mlflow/get-trace-artifact": lambda w: Asked("get-trace-artifact", {"request_id": w.trace_id}),
+    "GET /3.0/mlflow/traces/get": lambda w: Asked(f"{TRACES_3}/get", {"trace_id": w.trace_id}),
+    "GET /3.0/mlflow/traces/batchGet": lambda w: Asked(f"{TRACES_3}/batchGet", {"trace_ids": [w.trace_id]}),
+    "POST /3.0/mlflow/traces/batchGetInfos": lambda w: Asked(
+        f"{TRACES_3}/batchGetInfos", {"trace_ids": [w.trace_id]}
+    ),
+    "POST /3.0/mlflow/traces/search": lambda w: Asked(f"{TRACES_3}/search", _trace_search(w)),
+    "GET /3.0/mlflow/traces/{trace_id}": lambda w: Asked(f"{TRACES_3}/{w.trace_id}"),
+    "GET /3.0/mlflow/traces/{trace_id}/assessments/{assessment_id}": lambda w: Asked(
+        f"{TRACES_3}/{w.trace_id}/assessments/{w.assessment_id}"
+    ),
+    "GET /graphql": lambda w: Asked(
+        "/graphql", {**_graphql(w), "variables": json.dumps(_graphql(w)["variables"])}
+    ),
+    "POST /graphql": lambda w: Asked("/graphql", _graphql(w)),
+    "GET /get-artifact": lambda w: Asked("/get-artifact", {"run_id": w.run_id, "path": f"{w.secret}.txt"}),
+    "HEAD /get-artifact": lambda w: Asked(f"/get-artifact?run_id={w.run_id}&path={w.secret}.txt"),
+    "GET /2.0/mlflow/artifacts/list": lambda w: Asked("artifacts/list", {"run_id": w.run_id}),
+    "POST /2.0/mlflow/artifacts/presigned-download-url": lambda w: Asked(
+        "artifacts/presigned-download-url", {"run_id": w.run_id, "path": "a.txt"}
+    ),
+    "GET /2.0/mlflow/logged-models/{model_id}/artifacts/directories": lambda w: Asked(
+        f"{MODEL}{w.model_id}/artifacts/directories"
+    ),
+    "GET /2.0/mlflow/logged-models/{model_id}/artifacts/files": lambda w: Asked(
+        f"{MODEL}{w.model_id}/artifacts/files", {"artifact_file_path": "a.txt"}
+    ),
+    "HEAD /2.0/mlflow/logged-models/{model_id}/artifacts/files": lambda w: Asked(
+        f"{MODEL}{w.model_id}/artifacts/files?artifact_file_path=a.txt"
+    ),
+    "GET /2.0/mlflow-artifacts/artifacts": lambda w: Asked(
+        "/api/2.0/mlflow-artifacts/artifacts", {"path": f"{w.experiment_id}/{w.run_id}/artifacts"}
+    ),
+    "GET /2.0/mlflow-artifacts/artifacts/{path}": _proxied("artifacts"),
+    "HEAD /2.0/mlflow-artifacts/artifacts/{path}": _proxied("artifacts"),
+    "GET /2.0/mlflow-artifacts/presigned/{path}": _proxied("presigned"),
+    "POST /2.0/mlflow/experiments/update": lambda w: Asked(
+        "experiments/update",
+        {"experiment_id": w.experiment_id, "new_name": f"renamed {secrets.token_hex(8)}"},
+    ),
+    "POST /2.0/mlflow/experiments/set-experiment-tag": lambda w: Asked(
+        "experiments/set-experiment-tag", {"experiment_id": w.experiment_id, "key": "k", "value": "v"}
+    ),
+    "POST /2.0/mlflow/experiments/delete-experiment-tag": lambda w: Asked(
+        "experiments/delete-experiment-tag", {"experiment_id": w.experiment_id, "key": "k"}
+    ),
+    "POST /2.0/mlflow/experiments/delete": lambda w: Asked(
+        "experiments/delete", {"experiment_id": w.experiment_id}
+    ),
+    "POST /2.0/mlflow/experiments/restore": lambda w: Asked(
+        "experiments/restore", {"experiment_id": w.experiment_id}
+    ),
+    "POST /2.0/mlflow/experiments/create": lambda _: Asked(
+        "experiments/create", {"name": f"new {secrets.token_hex(8)}"}
+    ),
+    "POST /2.0/mlflow/runs/create": lambda w: Asked("runs/create", {"experiment_id": w.experiment_id}),
+    "POST /2.0/mlflow/runs/update": lambda w: Asked(
+        "runs/update", {"run_id": w.run_id, "status": "FINISHED"}
+    ),
+    "POST /2.0/mlflow/runs/delete": lambda w: Asked("runs/delete", {"run_id": w.run_id}),
+    "POST /2.0/mlflow/runs/restore": lambda w: Asked("runs/restore", {"run_id": w.run_id}),
+    "POST /2.0/mlflow/runs/log-batch": lambda w: Asked(
+        "runs/log-batch",
+        {"run_id": w.run_id, "metrics": [{"key": "m", "value": 1, "timestamp": 1, "step": 0}]},
+    ),
+    "POST /2.0/mlflow/runs/log-metric": lambda w: Asked(
+        "runs/log-metric", {"run_id": w.run_id, "key": "m", "value": 1, "timestamp": 1}
+    ),
+    "POST /2.0/mlflow/runs/log-parameter": lambda w: Asked(
+        "runs/log-parameter", {"run_id": w.run_id, "key": ANY, "value": "v"}
+    ),
+    "POST /2.0/mlflow/runs/set-tag": lambda w: Asked(
+        "runs/set-tag", {"run_id": w.run_id, "key": "k", "value": "v"}
+    ),
+    "POST /2.0/mlflow/runs/delete-tag": lambda w: Asked("runs/delete-tag", {"run_id": w.run_id, "key": "t"}),
+    "POST /2.0/mlflow/runs/log-inputs": lambda w: Asked(
+        "runs/log-inputs", {"run_id": w.run_id, "datasets": [_dataset()]}
+    ),
+    "POST /2.0/mlflow/runs/outputs": lambda w: Asked(
+        "runs/outputs", {"run_id": w.run_id, "models": [{"model_id": w.model_id, "step": 0}]}
+    ),
+    "POST /2.0/mlflow/runs/log-model": lambda w: Asked(
+        "runs/log-model",
+        {
+            "run_id": w.run_id,
+            "model_json": json.dumps(
+                {"run_id": w.run_id, "artifact_path": "m", "utc_time_created": "x", "flavors": {}}
+            ),
+        },
+    ),
+    "POST /2.0/mlflow/logged-models": lambda w: Asked(
+        "logged-models", {"experiment_id": w.experiment_id, "name": "m"}
+    ),
+    "PATCH /2.0/mlflow/logged-models/{model_id}": lambda w: Asked(
+        f"{MODEL}{w.model_id}", {"model_id": w.model_id, "status": "LOGGED_MODEL_READY"}
+    ),
+    "DELETE /2.0/mlflow/logged-models/{model_id}": lambda w: Asked(f"{MODEL}{w.model_id}"),
+    "PATCH /2.0/mlflow/logged-models/{model_id}/tags": lambda w: Asked(
+        f"{MODEL}{w.model_id}/tags", {"model_id": w.model_id, "tags": [{"key": "k", "value": "v"}]}
+    ),
+    "DELETE /2.0/mlflow/logged-models/{model_id}/tags/{key}": lambda w: Asked(f"{MODEL}{w.model_id}/tags/t"),
+    "POST /2.0/mlflow/logged-models/{model_id}/params": lambda w: Asked(
+        f"{MODEL}{w.model_id}/params", {"model_id": w.model_id, "params": [{"key": "k", "value": "v"}]}
+    ),
+    "POST /2.0/mlflow/traces": lambda w: Asked(
+        "traces", {"experiment_id": w.experiment_id, "timestamp_ms": 1, "request_metadata": [], "tags": []}
+    ),
+    "PATCH /2.0/mlflow/traces/{trace_id}": lambda w: Asked(
+        f"traces/{w.trace_id}", {"timestamp_ms": 2, "status": "OK", "request_metadata": [], "tags": []}
+    ),
+    **{
+        f"PATCH /{version}/mlflow/traces/{{trace_id}}/tags": lambda w, version=version: Asked(  # type: ignore[misc]
+            f"/api/{version}/mlflow/traces/{w.trace_id}/tags", {"key": "k", "value": "v"}
+        )
+        for version in ("2.0", "3.0")
+    },
+    **{
+        f"DELETE /{version}/mlflow/traces/{{trace_id}}/tags": lambda w, version=version: Asked(  # type: ignore[misc]
+            f"/api/{version}/mlflow/traces/{w.trace_id}/tags", {"key": "mlflow.artifactLocation"}
+        )
+        for version in ("2.0", "3.0")
+    },
+    **{
+        f"POST /{version}/mlflow/traces/delete-traces": lambda w, version=version: Asked(  # type: ignore[misc]
+            f"/api/{version}/mlflow/traces/delete-traces",
+            {"experiment_id": w.experiment_id, "request_ids": [w.trace_id]},
+        )
+        for version in ("2.0", "3.0")
+    },
+    **{
+        f"POST /{version}/mlflow/traces/link-to-run": lambda w, version=version: Asked(  # type: ignore[misc]
+            f"/api/{version}/mlflow/traces/link-to-run", {"trace_ids": [w.trace_id], "run_id": w.run_id}
+        )
+        for version in ("2.0", "3.0")
+    },
+    "POST /3.0/mlflow/traces": lambda w: Asked(TRACES_3, _trace_v3(w)),
+    "POST /3.0/mlflow/traces/{trace_id}/assessments": lambda w: Asked(
+        f"{TRACES_3}/{w.trace_id}/assessments",
+        {
+            "assessment": {
+                "assessment_name": "n",
+                "trace_id": w.trace_id,
+                "source": {"source_type": "HUMAN", "source_id": "me"},
+                "feedback": {"value": True},
+            }
+        },
+    ),
+    "PATCH /3.0/mlflow/traces/{trace_id}/assessments/{assessment_id}": lambda w: Asked(
+        f"{TRACES_3}/{w.trace_id}/assessments/{w.assessment_id}",
+        {
+            "assessment": {
+                "assessment_id": w.assessment_id,
+                "trace_id": w.trace_id,
+                "feedback": {"value": "other"},
+            },
+            "update_mask": "feedback",
+        },
+    ),
+    "DELETE /3.0/mlflow/traces/{trace_id}/assessments/{assessment_id}": lambda w: Asked(
+        f"{TRACES_3}/{w.trace_id}/assessments/{w.assessment_id}"
+    ),
+    "POST /v1/traces": _otlp,
+    "POST /tracklog/v1/ingest": _native,
+    "POST /2.0/mlflow/upload-artifact": lambda w: Asked(
+        f"/ajax-api/2.0/mlflow/upload-artifact?run_uuid={w.run_id}&path=u.txt", b"data"
+    ),
+    "POST /2.0/mlflow/artifacts/presigned-upload-url": lambda w: Asked(
+        "artifacts/presigned-upload-url", {"run_id": w.run_id, "path": "a.txt"}
+    ),
+    "PUT /2.0/mlflow-artifacts/artifacts/{path}": lambda w: Asked(
+        f"/api/2.0/mlflow-artifacts/artifacts/{w.experiment_id}/{w.run_id}/artifacts/new.txt", b"data"
+    ),
+    "DELETE /2.0/mlflow-artifacts/artifacts/{path}": _proxied("artifacts"),
+    "POST /2.0/mlflow-artifacts/mpu/create/{path}": _proxied("mpu/create"),
+    "POST /2.0/mlflow-artifacts/mpu/complete/{path}": _proxied("mpu/complete"),
+    "POST /2.0/mlflow-artifacts/mpu/abort/{path}": _proxied("mpu/abort"),
+    "GET /2.0/mlflow/gateway-proxy": lambda _: Asked("gateway-proxy"),
+    "GET /2.0/mlflow/model-versions/search": lambda _: Asked("model-versions/search"),
+    "GET /2.0/mlflow/registered-models/search": lambda _: Asked("registered-models/search"),
+    "GET /3.0/mlflow/ui-telemetry": lambda _: Asked("/api/3.0/mlflow/ui-telemetry"),
+    "POST /3.0/mlflow/ui-telemetry": lambda _: Asked("/api/3.0/mlflow/ui-telemetry", {}),
+}
