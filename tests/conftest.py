@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.ceph import missing_programs, running_ceph
 from tests.support.fake_lane import FakeLane, fake_lane
 from tests.support.postgres import temporary_cluster, temporary_database
+from tests.support.s3 import S3Server
 from tests.support.spools import temporary_spool
+from tests.support.swift import running_swift
 from tracklog.config import MLFLOW_PLUGIN
 
 # MLflow's client as it comes, unless a test or the whole run is to be with the plugin.
@@ -27,6 +30,22 @@ async def database(postgres_dsn: str) -> AsyncIterator[str]:
     """The DSN of a fresh, empty database."""
     async with temporary_database(postgres_dsn) as dsn:
         yield dsn
+
+
+@pytest.fixture(scope="session")
+def swift() -> Iterator[S3Server]:
+    """A running OpenStack Swift with its S3 API: a second to start, 240 MB."""
+    with running_swift() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def ceph() -> Iterator[S3Server]:
+    """A running Ceph with its S3 gateway, for tests marked `ceph`: some 15 seconds to start."""
+    if missing := missing_programs():
+        pytest.skip(f"Ceph is not installed: there is no {', '.join(missing)}")
+    with running_ceph() as server:
+        yield server
 
 
 @pytest.fixture

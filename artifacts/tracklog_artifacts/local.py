@@ -12,6 +12,7 @@ from typing import Final
 
 from tracklog_artifacts import files, local_multipart, signing
 from tracklog_artifacts.incoming import CHUNK_BYTES, checked, gathered
+from tracklog_artifacts.parts import PART_BYTES_MIN, PARTS_MAX
 from tracklog_artifacts.paths import ArtifactPath
 from tracklog_artifacts.signing import Grant
 from tracklog_artifacts.store import Entry, Part, SignedRequest, Stat
@@ -28,8 +29,8 @@ class LocalStore:
     Raises: Unavailable, when `root` cannot be made or written to.
     """
 
-    part_bytes_min = local_multipart.PART_BYTES_MIN
-    parts_max = local_multipart.PARTS_MAX
+    part_bytes_min = PART_BYTES_MIN
+    parts_max = PARTS_MAX
 
     def __init__(self, root: Path) -> None:
         self._root = root

@@ -19,13 +19,10 @@ from pathlib import Path
 from typing import Final
 
 from tracklog_artifacts import files
+from tracklog_artifacts.parts import chosen, no_such_upload
 from tracklog_artifacts.paths import ArtifactPath
 from tracklog_artifacts.store import Part
-from tracklog_contract.errors import INVALID, NOT_FOUND, Rejected
-
-# As in S3, so that what works with this store works with that one.
-PART_BYTES_MIN: Final = 5 * 2**20
-PARTS_MAX: Final = 10_000
+from tracklog_contract.errors import Rejected
 
 _ABOUT: Final = "about"
 _UPLOAD_ID: Final = re.compile(r"[0-9a-f]{32}")
@@ -88,7 +85,7 @@ def publish_part(
     Raises: Rejected (RESOURCE_DOES_NOT_EXIST), when there is no such upload, or no longer.
     """
     files.sync(staged)
-    name = f"{number:05d}-{etag}"
+    name = _name(number, etag)
     with (
         files.directory(root, (files.INCOMING,)) as incoming,
         _opened(root, path, upload_id, exclusive=True) as folder,
@@ -108,11 +105,11 @@ def complete(
     Raises: Rejected, when there is no such upload, or `wanted` are not its parts.
     """
     with _opened(root, path, upload_id, exclusive=True) as folder:
-        names = _chosen(_parts_in(folder), wanted)
+        parts_of_file = chosen(_parts_in(folder), wanted)
         staged = files.stage(root, path)
         try:
-            for name in names:
-                _append(name, folder, staged.file.fileno())
+            for part in parts_of_file:
+                _append(_name(part.number, part.etag), folder, staged.file.fileno())
             facts = files.publish(root, staged, path)
         finally:
             files.discard(root, staged)
@@ -148,27 +145,30 @@ def _about(root: Path, upload_id: str) -> tuple[ArtifactPath, float]:
 @contextmanager
 def _opened(root: Path, path: ArtifactPath, upload_id: str, *, exclusive: bool = False) -> Iterator[int]:
     """A descriptor of the upload's folder, which nobody else changes meanwhile if `exclusive`."""
-    unknown = Rejected(NOT_FOUND, "There is no such multipart upload: it was completed or aborted.")
     # Before it becomes part of a path.
     if not _UPLOAD_ID.fullmatch(upload_id):
-        raise unknown
+        raise no_such_upload()
     place = (files.INCOMING, files.MULTIPART, upload_id)
     try:
         folder_path, _ = _about(root, upload_id)
         about = files.open_file(root, (*place, _ABOUT))
     except (FileNotFoundError, NotADirectoryError):
-        raise unknown from None
+        raise no_such_upload() from None
     with about:
         if exclusive:
             fcntl.flock(about, fcntl.LOCK_EX)
         # While we waited for the lock, its holder may have ended the upload.
         if folder_path != path or not os.fstat(about.fileno()).st_nlink:
-            raise unknown
+            raise no_such_upload()
         try:
             with files.directory(root, place) as folder:
                 yield folder
         except FileNotFoundError:
-            raise unknown from None
+            raise no_such_upload() from None
+
+
+def _name(number: int, etag: str) -> str:
+    return f"{number:05d}-{etag}"
 
 
 def _parts_in(folder: int) -> list[Part]:
@@ -180,24 +180,6 @@ def _parts_in(folder: int) -> list[Part]:
                 size_bytes = os.stat(name, dir_fd=folder, follow_symlinks=False).st_size
                 found.append(Part(int(named.group(1)), size_bytes, named.group(2)))
     return sorted(found, key=lambda part: part.number)
-
-
-def _chosen(there: list[Part], wanted: Sequence[tuple[int, str]]) -> list[str]:
-    """The names of the wanted parts' files."""
-    numbers = [number for number, _ in wanted]
-    if not numbers or numbers != sorted(set(numbers)):
-        raise Rejected(INVALID, "The parts of an upload must be given once each, in ascending order.")
-    by_number = {part.number: part for part in there}
-    for number, etag in wanted:
-        part = by_number.get(number)
-        if part is None or part.etag != etag.strip('"'):
-            raise Rejected(INVALID, f"Part {number} is not there, or is another than its ETag says.")
-        if part.size_bytes < PART_BYTES_MIN and number != numbers[-1]:
-            raise Rejected(
-                INVALID,
-                f"Part {number} has {part.size_bytes} bytes; all but the last need {PART_BYTES_MIN}.",
-            )
-    return [f"{number:05d}-{by_number[number].etag}" for number in numbers]
 
 
 def _append(name: str, folder: int, target: int) -> None:

@@ -146,7 +146,8 @@ class ArtifactStore(Protocol):
     async def parts(self, path: ArtifactPath, upload_id: str) -> Sequence[Part]:
         """The parts that are there, by number.
 
-        Raises: Rejected (RESOURCE_DOES_NOT_EXIST), when there is no such upload.
+        Raises: Rejected (RESOURCE_DOES_NOT_EXIST), when there is no such upload. Of one that was completed,
+        some stores still tell the parts.
         """
 
     async def complete_multipart(

@@ -188,7 +188,8 @@ class StoreContract:
         assert Entry("last", 1) in await store.entries(("d",))
 
     async def test_a_write_replaces(self, store):
-        first = await store.write(("f",), pieces(b"a long first version"))
+        await store.write(("f",), pieces(b"a long first version"))
+        first = await store.stat(("f",))
         async with store.open(("f",)) as opened:
             second = await store.write(("f",), pieces(b"second"))
             # Never a mixture; where a replaced version is gone at once, its reader hears so.
@@ -364,7 +365,8 @@ class SignedContract(StoreContract):
         ):
             for method in {"GET", "PUT", "DELETE"} - {signed.method}:
                 answer = await send(signed, b"new" if method == "PUT" else None, method=method)
-                assert (answer.status, b"old" in answer.body) == (403, False)
+                assert 400 <= answer.status < 500, (signed, method)
+                assert b"old" not in answer.body
         assert await read(store, ("f",)) == b"old"
         assert await store.parts(("g",), upload_id) == []
 
@@ -382,14 +384,13 @@ class SignedContract(StoreContract):
         await store.write(("f",), pieces(b"old"))
         get = store.sign_get(("f",), expires_s=60)
         query = get.url.partition("?")[2]
-        fields = [field for field in query.split("&") if field]
-        for field in fields:
-            without = get.url.replace("&" + field, "").replace(field + "&", "").removesuffix(field)
-            for url in (without, get.url + "&" + field, get.url.replace(field, field[:-1] + "~")):
+        assert await read(store, ("f",)) == b"old"
+        for field in query.split("&"):
+            without = get.url.replace("&" + field, "").replace(field + "&", "")
+            for url in (without, get.url + "&" + field + "~", get.url.replace(field, field[:-1] + "~")):
                 answer = await send(get, url=url)
-                if url != without or "esponse-" not in field:
-                    assert 400 <= answer.status < 500, url
-                    assert b"old" not in answer.body
+                assert 400 <= answer.status < 500, url
+                assert b"old" not in answer.body
         assert 400 <= (await send(get, url=get.url.partition("?")[0])).status < 500
 
     async def test_an_upload_in_parts(self, store, send):
@@ -415,9 +416,6 @@ class SignedContract(StoreContract):
         assert stored.size_bytes == len(whole)
         assert await store.stat(path) == stored
         assert sha256_of(await read(store, path)) == sha256_of(whole)
-        with pytest.raises(Rejected) as gone:
-            await store.parts(path, upload_id)
-        assert gone.value.error_code == NOT_FOUND
         assert [upload async for upload in store.uploads()] == []
 
     async def test_an_upload_is_resumed(self, store, again, send):
@@ -475,9 +473,12 @@ class SignedContract(StoreContract):
         path, size = ("f",), store.part_bytes_min
         upload_id = await store.create_multipart(path)
         etags = {}
-        for number, content in ((1, b"x" * size), (2, b"small"), (3, b"last")):
+
+        async def put(number, content):
             signed = store.sign_part(path, upload_id, number, expires_s=60, size_bytes=len(content))
             etags[number] = (await send(signed, content)).etag
+
+        await asyncio.gather(put(1, b"x" * size), put(2, b"small"), put(3, b"last"))
         for wrong in (
             [],
             [(1, etags[1]), (4, etags[3])],
@@ -489,8 +490,9 @@ class SignedContract(StoreContract):
                 await store.complete_multipart(path, upload_id, wrong)
             assert refusal.value.error_code == INVALID
         assert await store.stat(path) is None
-        await store.complete_multipart(path, upload_id, [(1, etags[1]), (3, etags[3])])
-        assert (await store.stat(path)).size_bytes == size + 4
+        await put(2, b"y" * size)
+        await store.complete_multipart(path, upload_id, sorted(etags.items()))
+        assert (await store.stat(path)).size_bytes == 2 * size + 4
 
     async def test_of_racing_writers_one_wins_whole(self, store, send):
         contents = [bytes([number]) * (CHUNK_BYTES + number) for number in range(1, 7)]

@@ -280,6 +280,17 @@ asyncio.run(main())
             with pytest.raises(Rejected, match="Invalid path"):
                 await store.create_multipart(path)
 
+    async def test_a_completed_upload_is_no_more(self, store, send):
+        upload_id = await store.create_multipart(("f",))
+        part = await send(store.sign_part(("f",), upload_id, 1, expires_s=60, size_bytes=1), b"x")
+        await store.complete_multipart(("f",), upload_id, [(1, part.etag)])
+        for attempt in (
+            store.parts(("f",), upload_id),
+            store.complete_multipart(("f",), upload_id, [(1, part.etag)]),
+        ):
+            with pytest.raises(Rejected, match="no such multipart upload"):
+                await attempt
+
     async def test_head_tells_of_a_get(self, store, send):
         await store.write(("f",), pieces(b"hello"))
         answer = await send(store.sign_get(("f",), expires_s=60), method="HEAD")

@@ -1,0 +1,100 @@
+"""Starts OpenStack Swift with its S3 API for tests: a real server from PyPI that is there in a second.
+
+It checks signatures, checksums and the parts of uploads as S3 does. It keeps no checksums to tell later, and
+of concurrent conditional writes several succeed.
+"""
+
+import contextlib
+import getpass
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.support.s3 import S3Server, free_ports, running, wait_for_port
+from tests.support.server import scratch_dir
+
+ROOT = Path(__file__).parents[2]
+ACCOUNT, USER, SECRET = "test", "tester", "swift-secret"
+STORAGE = ("account", "container", "object")
+FILTERS = (
+    *("catch_errors", "gatekeeper", "listing_formats", "bulk", "s3api", "tempauth", "copy"),
+    *("slo", "dlo", "symlink"),
+)
+PIPELINE = (
+    "catch_errors gatekeeper cache listing_formats bulk s3api tempauth copy slo dlo symlink proxy-server"
+)
+
+
+@contextlib.contextmanager
+def running_swift() -> Iterator[S3Server]:
+    """A Swift of one node that is ready; nothing of it is left afterwards."""
+    with scratch_dir() as root, contextlib.ExitStack() as stack:
+        ports = dict(zip((*STORAGE, "proxy"), free_ports(4), strict=True))
+        _configure(root, ports)
+        _make_rings(root, ports)
+        bin_dir = Path(sys.executable).parent
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"}
+        processes = {}
+        for name in ports:
+            log = root / f"{name}.log"
+            command = [sys.executable, str(bin_dir / f"swift-{name}-server"), str(root / f"{name}.conf")]
+            processes[name] = stack.enter_context(running(command, log, environment))
+        for name, port in ports.items():
+            wait_for_port(port, processes[name], root / f"{name}.log")
+        yield S3Server(f"http://127.0.0.1:{ports['proxy']}", f"{ACCOUNT}:{USER}", SECRET)
+
+
+def _configure(root: Path, ports: dict[str, int]) -> None:
+    (root / "devices" / "d1").mkdir(parents=True)
+    (root / "swift.conf").write_text(
+        "[swift-hash]\nswift_hash_path_suffix = s\nswift_hash_path_prefix = p\n"
+        "[storage-policy:0]\nname = one\ndefault = yes\n"
+    )
+    for name in STORAGE:
+        chunks = "disk_chunk_size = 1048576\nnetwork_chunk_size = 1048576\n" if name == "object" else ""
+        (root / f"{name}.conf").write_text(
+            _defaults(root, ports[name])
+            + f"devices = {root}/devices\nmount_check = false\nfallocate_reserve = 0\n"
+            + f"[pipeline:main]\npipeline = {name}-server\n"
+            + f"[app:{name}-server]\nuse = egg:swift#{name}\n{chunks}"
+        )
+    (root / "proxy.conf").write_text(
+        _defaults(root, ports["proxy"])
+        + f"[pipeline:main]\npipeline = {PIPELINE}\n"
+        + "[app:proxy-server]\nuse = egg:swift#proxy\naccount_autocreate = true\n"
+        + "allow_account_management = true\nobject_chunk_size = 1048576\nclient_chunk_size = 1048576\n"
+        + "[filter:cache]\npaste.filter_factory = tests.support.swift_cache:filter_factory\n"
+        + "".join(f"[filter:{name}]\nuse = egg:swift#{name}\n{_options(name)}" for name in FILTERS)
+    )
+
+
+def _defaults(root: Path, port: int) -> str:
+    return (
+        f"[DEFAULT]\nswift_dir = {root}\nuser = {getpass.getuser()}\nworkers = 0\n"
+        f"bind_ip = 127.0.0.1\nbind_port = {port}\n"
+        # No system log listens there: the processes' own output says enough.
+        "log_level = WARNING\nlog_address = /nonexistent\nlog_udp_host = 127.0.0.1\nlog_udp_port = 9\n"
+    )
+
+
+def _options(name: str) -> str:
+    if name == "s3api":
+        return "location = us-east-1\ns3_acl = false\ncors_preflight_allow_origin = *\n"
+    if name == "tempauth":
+        return f"user_{ACCOUNT}_{USER} = {SECRET} .admin\n"
+    return ""
+
+
+def _make_rings(root: Path, ports: dict[str, int]) -> None:
+    from swift.common.ring import RingBuilder  # noqa: PLC0415 - half a second, for those who start one only
+
+    for name in STORAGE:
+        address = {"ip": "127.0.0.1", "port": ports[name]}
+        replication = {"replication_ip": "127.0.0.1", "replication_port": ports[name]}
+        builder = RingBuilder(part_power=2, replicas=1, min_part_hours=1)
+        builder.add_dev(
+            {"region": 1, "zone": 1, **address, **replication, "device": "d1", "weight": 1.0, "meta": ""}
+        )
+        builder.rebalance()
+        builder.get_ring().save(str(root / f"{name}.ring.gz"))
