@@ -48,7 +48,7 @@ async def send(request: web.Request, file: OpenArtifact, name: str) -> web.Strea
 
     Raises: nothing after the first byte; a file that cannot be read to its end breaks the connection off.
     """
-    response = web.StreamResponse(headers=_headers(name))
+    response = web.StreamResponse(headers=attachment_headers(name))
     response.etag = file.etag
     # HTTP's dates have whole seconds; rounded up, it would lie in the future.
     response.last_modified = int(file.modified_s)
@@ -69,7 +69,8 @@ async def send(request: web.Request, file: OpenArtifact, name: str) -> web.Strea
     return response
 
 
-def _headers(name: str) -> dict[str, str]:
+def attachment_headers(name: str) -> dict[str, str]:
+    """What is said of every artifact called `name`, so that no browser runs it."""
     return {
         "Content-Type": content_type(name),
         "Content-Disposition": attachment(name),

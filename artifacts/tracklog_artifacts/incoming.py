@@ -3,26 +3,17 @@
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Final
 
 from aiohttp import web
 
+from tracklog_artifacts.config import ArtifactConfig
 from tracklog_contract.errors import BAD_REQUEST, INVALID, Busy, Rejected
 
 # One piece of a file in memory; with 64 uploads at once this stays far below the memory of the process.
 CHUNK_BYTES: Final = 256 * 1024
 # How aiohttp tells that a client hung up or sent nonsense in the middle of a body.
 _BROKEN_UPLOADS: Final = (ConnectionError, web.RequestPayloadError)
-
-
-@dataclass(frozen=True)
-class ArtifactConfig:
-    """Bounds of the artifact endpoints, per process."""
-
-    uploads_max: int = 64
-    # A client that sends nothing for so long has lost its upload, so that it cannot keep its place for ever.
-    upload_stall_timeout_s: float = 60.0
 
 
 class Uploads:

@@ -5,27 +5,21 @@ The signature is all the permission there is, and all that is needed: these rout
 
 from collections.abc import Awaitable, Callable
 from typing import Final
-from urllib.parse import urljoin
 
 from aiohttp import web
 
 from tracklog_artifacts import paths, signing
+from tracklog_artifacts.config import ArtifactConfig
 from tracklog_artifacts.download import send
-from tracklog_artifacts.incoming import ArtifactConfig, Uploads, refuse_encoded
+from tracklog_artifacts.incoming import Uploads, refuse_encoded
 from tracklog_artifacts.local import LocalStore
 from tracklog_artifacts.signing import Grant
-from tracklog_artifacts.store import SignedRequest
 from tracklog_contract.errors import DENIED, Rejected
 
 Route = tuple[str, str, Callable[[web.Request], Awaitable[web.StreamResponse]]]
 
 # As in the other artifact endpoints: a newline must reach the check of the signature.
 ROUTE: Final = signing.PREFIX + "{path:(?s:.+)}"
-
-
-def absolute_url(signed: SignedRequest, request: web.BaseRequest) -> str:
-    """The URL to hand to who sent `request`: relative ones are of the address that it was sent to."""
-    return urljoin(f"{request.scheme}://{request.host}", signed.url)
 
 
 class SignedFiles:

@@ -7,6 +7,7 @@ import structlog
 from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
 
+from tracklog_artifacts.carried import CARRIED_BYTES
 from tracklog_server.middleware import REQUEST_ID, STARTED_AT
 
 PATH_CHARS_MAX: Final = 512
@@ -30,6 +31,8 @@ class RequestLog(AbstractAccessLogger):
             status=response.status,
             request_bytes=request.content.total_bytes,
             response_bytes=response.body_length,
+            # Of the request's bytes, those that are an artifact's, and went on to the store.
+            artifact_bytes=request.get(CARRIED_BYTES, 0),
             elapsed_ms=round(elapsed_s * 1000, 2),
             request_id=request.get(REQUEST_ID),
         )

@@ -17,10 +17,11 @@ SERVER_INFO: Final = {
     "store_type": "SqlStore",
     "workspaces_enabled": False,
     "trace_archival_enabled": False,
-    "multipart_uploads_enabled": False,
-    "multipart_downloads_enabled": False,
-    "presigned_upload_run_id_supported": False,
-    "presigned_upload_model_id_supported": False,
+    # Large files go straight to the store, by URLs that it signs.
+    "multipart_uploads_enabled": True,
+    "multipart_downloads_enabled": True,
+    "presigned_upload_run_id_supported": True,
+    "presigned_upload_model_id_supported": True,
     "features_enabled": {"gateway": False},
 }
 

@@ -21,15 +21,17 @@ from tracklog_ingest import models_http, native_http, otlp, traces_http
 from tracklog_ingest.service import Ingest, IngestConfig
 from tracklog_projector import http as projector_http
 from tracklog_projector import traces_http as trace_reads_http
+from tracklog_projector.artifacts import ArtifactQueries
 from tracklog_projector.graphql import http as graphql_http
 from tracklog_projector.schema import LIVE
 from tracklog_projector.service import Queries
 from tracklog_projector.traces import TraceQueries
-from tracklog_server import status, web_page
+from tracklog_server import databricks, status, web_page
 from tracklog_server.access.authenticator import Authenticator
 from tracklog_server.access.needs import need_of
 from tracklog_server.database import open_pool
 from tracklog_server.hosts import HostCheck
+from tracklog_server.ledger import LogLedger
 from tracklog_server.listener import BACKLOG
 from tracklog_server.middleware import Handler, error_middleware
 from tracklog_server.request_log import RequestLog
@@ -53,6 +55,7 @@ ACCESS_CONNECTIONS_MAX: Final = 3
 TRACKLOG_VERSION: Final = version("tracklog")
 
 Route = tuple[str, str, Handler]
+ARTIFACTS: Final = web.AppKey("artifacts", Artifacts)
 
 
 async def run(task: Task, stop: asyncio.Event) -> None:
@@ -84,6 +87,7 @@ async def run(task: Task, stop: asyncio.Event) -> None:
             running = [
                 tasks.create_task(ingest.run(), name="ingest"),
                 tasks.create_task(queries.run(), name="queries"),
+                tasks.create_task(application[ARTIFACTS].run(), name="artifacts"),
             ]
             if authenticator is not None:
                 running.append(tasks.create_task(authenticator.run(), name="access"))
@@ -110,7 +114,8 @@ def _application(
     authenticator: Authenticator | None = None,
 ) -> web.Application:
     store = LocalStore(Path(task.artifact_dir))
-    artifacts = Artifacts(store, queries.artifact_uri, queries.model_artifact_uri)
+    ledger = LogLedger(ingest, ArtifactQueries(queries))
+    artifacts = Artifacts(store, ledger, queries.artifact_uri, queries.model_artifact_uri)
     writes = (
         *ingest_http.routes(ingest),
         *models_http.routes(ingest),
@@ -119,11 +124,12 @@ def _application(
     )
     traces = TraceQueries(queries)
     reads = (*projector_http.routes(queries), *trace_reads_http.routes(traces), *artifacts.routes())
-    routes = (*writes, *reads)
+    routes = (*writes, *reads, *databricks.routes())
     health = status.health(ingest.can_append, queries.projector_alive)
     root_routes = (
         *artifacts.root_routes(),
         *SignedFiles(store).root_routes(),
+        *databricks.root_routes(),
         *otlp.root_routes(ingest),
         *graphql_http.root_routes(queries),
         *web_page.routes(web_page.find_build()),
@@ -131,7 +137,9 @@ def _application(
         ("HEAD", "/health", health),
     )
     hosts = HostCheck(task.allowed_hosts, any_host=authenticator is not None)
-    return compose(routes, hosts, traffic, root_routes, authenticator)
+    application = compose(routes, hosts, traffic, root_routes, authenticator)
+    application[ARTIFACTS] = artifacts
+    return application
 
 
 def compose(
@@ -152,8 +160,10 @@ def compose(
         # Whoever asks for what is not there hears that only when they are known.
         return await authenticator.caller(request, needs.get(request.match_info.route, Need.SIGNED_IN))
 
-    middleware = error_middleware(hosts, traffic, identify if authenticator else None)
-    application = web.Application(middlewares=[middleware], client_max_size=JSON_BODY_BYTES_MAX)
+    around = error_middleware(hosts, traffic, identify if authenticator else None)
+    application = web.Application(
+        middlewares=[around, databricks.middleware()], client_max_size=JSON_BODY_BYTES_MAX
+    )
     for method, path, handler in (*routes, *status.routes(enabled_workspaces=authenticator is not None)):
         for prefix, versioned in itertools.product(PREFIXES, _versions_of(path)):
             needs[application.router.add_route(method, prefix + versioned, handler)] = need_of(method, path)

@@ -24,6 +24,8 @@ class Asked:
 
 ANY: Final = secrets.token_hex(4)
 MODEL: Final = "/api/2.0/mlflow/logged-models/"
+FS: Final = "/api/2.0/fs"
+NATIVE: Final = "/api/tracklog/v1/artifacts"
 TRACES_3: Final = "/api/3.0/mlflow/traces"
 
 
@@ -63,6 +65,19 @@ def _file(world: World) -> str:
 
 def _proxied(kind: str) -> Callable[[World], Asked]:
     return lambda w: Asked(f"/api/2.0/mlflow-artifacts/{kind}/{_file(w)}")
+
+
+def _in_parts(step: str, fields: dict[str, Any]) -> Callable[[World], Asked]:
+    where = f"/api/2.0/mlflow-artifacts/mpu/{step}"
+    return lambda w: Asked(
+        f"{where}/{w.experiment_id}/{w.run_id}/artifacts", {"path": "in-parts.bin", **fields}
+    )
+
+
+def _named(w: World, inside: str | None = None) -> str:
+    """What the Files API calls a file of the run, or another path in it."""
+    inside = f"/{w.secret}.txt" if inside is None else inside
+    return f"/WorkspaceInternal/Mlflow/Artifacts/{w.experiment_id}/Runs/{w.run_id}/artifacts{inside}"
 
 
 def _trace_v3(w: World) -> dict[str, Any]:
@@ -287,9 +302,74 @@ REQUESTS: Final[dict[str, Callable[[World], Asked]]] = {
         f"/api/2.0/mlflow-artifacts/artifacts/{w.experiment_id}/{w.run_id}/artifacts/new.txt", b"data"
     ),
     "DELETE /2.0/mlflow-artifacts/artifacts/{path}": _proxied("artifacts"),
-    "POST /2.0/mlflow-artifacts/mpu/create/{path}": _proxied("mpu/create"),
-    "POST /2.0/mlflow-artifacts/mpu/complete/{path}": _proxied("mpu/complete"),
-    "POST /2.0/mlflow-artifacts/mpu/abort/{path}": _proxied("mpu/abort"),
+    "POST /2.0/mlflow-artifacts/mpu/create/{path}": _in_parts("create", {"num_parts": 1}),
+    "POST /2.0/mlflow-artifacts/mpu/complete/{path}": _in_parts(
+        "complete", {"upload_id": "u", "parts": [{"part_number": 1, "etag": "e"}]}
+    ),
+    "POST /2.0/mlflow-artifacts/mpu/abort/{path}": _in_parts("abort", {"upload_id": "u"}),
+    "POST /2.0/mlflow/artifacts/credentials-for-read": lambda w: Asked(
+        "artifacts/credentials-for-read", {"run_id": w.run_id, "path": [f"{w.secret}.txt"]}
+    ),
+    "POST /2.0/mlflow/artifacts/credentials-for-write": lambda w: Asked(
+        "artifacts/credentials-for-write", {"run_id": w.run_id, "path": ["a.txt"]}
+    ),
+    "POST /2.0/mlflow/logged-models/{model_id}/artifacts/credentials-for-download": lambda w: Asked(
+        f"{MODEL}{w.model_id}/artifacts/credentials-for-download", {"paths": ["a.txt"]}
+    ),
+    "POST /2.0/mlflow/logged-models/{model_id}/artifacts/credentials-for-upload": lambda w: Asked(
+        f"{MODEL}{w.model_id}/artifacts/credentials-for-upload", {"paths": ["a.txt"]}
+    ),
+    "POST /2.0/mlflow/artifacts/create-multipart-upload": lambda w: Asked(
+        "artifacts/create-multipart-upload", {"run_id": w.run_id, "path": "a.txt", "num_parts": 1}
+    ),
+    "GET /2.0/mlflow/artifacts/get-presigned-upload-part-url": lambda w: Asked(
+        "artifacts/get-presigned-upload-part-url",
+        {"run_id": w.run_id, "path": "a.txt", "upload_id": "u", "part_number": 1},
+    ),
+    "POST /2.0/mlflow/artifacts/complete-multipart-upload": lambda w: Asked(
+        "artifacts/complete-multipart-upload",
+        {
+            "run_id": w.run_id,
+            "path": "a.txt",
+            "upload_id": "u",
+            "part_etags": [{"part_number": 1, "etag": "e"}],
+        },
+    ),
+    "GET /2.0/fs/files/{path}": lambda w: Asked(f"{FS}/files{_named(w)}"),
+    "HEAD /2.0/fs/files/{path}": lambda w: Asked(f"{FS}/files{_named(w)}"),
+    "PUT /2.0/fs/files/{path}": lambda w: Asked(f"{FS}/files{_named(w)}", b"data"),
+    "POST /2.0/fs/files/{path}": lambda w: Asked(f"{FS}/files{_named(w)}?action=initiate-upload"),
+    "DELETE /2.0/fs/files/{path}": lambda w: Asked(f"{FS}/files{_named(w)}"),
+    "GET /2.0/fs/directories/{path}": lambda w: Asked(f"{FS}/directories{_named(w, '')}"),
+    "HEAD /2.0/fs/directories/{path}": lambda w: Asked(f"{FS}/directories{_named(w, '')}"),
+    "PUT /2.0/fs/directories/{path}": lambda w: Asked(f"{FS}/directories{_named(w, '/d')}"),
+    "DELETE /2.0/fs/directories/{path}": lambda w: Asked(f"{FS}/directories{_named(w, '')}"),
+    "POST /2.0/fs/create-download-url": lambda w: Asked(f"{FS}/create-download-url?path={_named(w)}"),
+    "POST /2.0/fs/create-upload-part-urls": lambda w: Asked(
+        f"{FS}/create-upload-part-urls",
+        {"path": _named(w), "session_token": "u", "start_part_number": 1, "count": 1},
+    ),
+    "POST /2.0/fs/create-abort-upload-url": lambda w: Asked(
+        f"{FS}/create-abort-upload-url", {"path": _named(w), "session_token": "u"}
+    ),
+    "POST /tracklog/v1/artifacts/uploads": lambda w: Asked(
+        f"{NATIVE}/uploads", {"run_id": w.run_id, "files": [{"path": "a", "size": 0, "sha256": "0" * 64}]}
+    ),
+    "POST /tracklog/v1/artifacts/parts": lambda w: Asked(
+        f"{NATIVE}/parts", {"run_id": w.run_id, "path": "a", "upload_id": "u", "numbers": [1]}
+    ),
+    "POST /tracklog/v1/artifacts/complete": lambda w: Asked(
+        f"{NATIVE}/complete", {"run_id": w.run_id, "files": [{"path": "a", "size": 0, "sha256": "0" * 64}]}
+    ),
+    "POST /tracklog/v1/artifacts/downloads": lambda w: Asked(
+        f"{NATIVE}/downloads", {"run_id": w.run_id, "paths": [f"{w.secret}.txt"]}
+    ),
+    "POST /tracklog/v1/artifacts/list": lambda w: Asked(f"{NATIVE}/list", {"run_id": w.run_id}),
+    "POST /tracklog/v1/artifacts/delete": lambda w: Asked(
+        f"{NATIVE}/delete", {"run_id": w.run_id, "paths": [f"{w.secret}.txt"]}
+    ),
+    "GET /tracklog/v1/artifacts/carried": lambda _: Asked(f"{NATIVE}/carried"),
+    "GET /2.0/preview/scim/v2/Me": lambda _: Asked("/api/2.0/preview/scim/v2/Me"),
     "GET /2.0/mlflow/gateway-proxy": lambda _: Asked("gateway-proxy"),
     "GET /2.0/mlflow/model-versions/search": lambda _: Asked("model-versions/search"),
     "GET /2.0/mlflow/registered-models/search": lambda _: Asked("registered-models/search"),

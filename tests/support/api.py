@@ -78,6 +78,10 @@ class Api:
             raise
         return Answer(answer.status, {name.lower(): value for name, value in answer.getheaders()}, text)
 
+    def follow(self, answer: Answer) -> Answer:
+        """What is where a redirect leads, as every client follows one; any other answer as it is."""
+        return self.call("GET", answer.headers["location"]) if answer.status == 302 else answer
+
     def post(self, path: str, fields: Any) -> Any:
         """The JSON answer to a POST that succeeds."""
         return _success(self.call("POST", path, fields), path)

@@ -51,6 +51,7 @@ def test_only_what_holds_no_data_is_open():
         "/static-files/{name}",
         "/3.0/mlflow/server-info",
         "/artifact-store/{path}",  # by its signature only
+        "/.well-known/databricks-config",
     }
     assert need_of("GET", "/artifact-store/{path:(?s:.+)}") is Need.OPEN
 

@@ -226,6 +226,7 @@ def test_the_log_line_of_a_request():
         "status": 404,
         "request_bytes": 0,
         "response_bytes": 0,
+        "artifact_bytes": 0,
         "elapsed_ms": 12.5,
         "request_id": "r-1",
     }
@@ -270,7 +271,8 @@ async def test_what_clients_ask_about_the_server():
     assert (await ask(app, path="/version")).text == "3.17.2"
     info = json.loads((await ask(app, path="/ajax-api/3.0/mlflow/server-info")).body)
     assert info["store_type"] == "SqlStore"
-    assert not info["multipart_uploads_enabled"]
+    # Clients of large files are to use the store's own URLs.
+    assert info["multipart_uploads_enabled"] is info["multipart_downloads_enabled"] is True
 
 
 async def test_a_stop_waits_for_requests_in_progress_and_ends_their_connections():

@@ -23,6 +23,7 @@ _TABLE: Final = {
         HEAD /artifact-store/{path}
         PUT /artifact-store/{path}
         DELETE /artifact-store/{path}
+        GET /.well-known/databricks-config
     """,
     Need.SIGNED_IN: """
         GET /2.0/mlflow/gateway-proxy
@@ -30,6 +31,8 @@ _TABLE: Final = {
         GET /2.0/mlflow/registered-models/search
         GET /3.0/mlflow/ui-telemetry
         POST /3.0/mlflow/ui-telemetry
+        GET /2.0/preview/scim/v2/Me
+        GET /tracklog/v1/artifacts/carried
     """,
     Need.READ: """
         GET /2.0/mlflow/experiments/get
@@ -66,6 +69,15 @@ _TABLE: Final = {
         GET /2.0/mlflow-artifacts/artifacts/{path}
         HEAD /2.0/mlflow-artifacts/artifacts/{path}
         GET /2.0/mlflow-artifacts/presigned/{path}
+        POST /2.0/mlflow/artifacts/credentials-for-read
+        POST /2.0/mlflow/logged-models/{model_id}/artifacts/credentials-for-download
+        GET /2.0/fs/files/{path}
+        HEAD /2.0/fs/files/{path}
+        GET /2.0/fs/directories/{path}
+        HEAD /2.0/fs/directories/{path}
+        POST /2.0/fs/create-download-url
+        POST /tracklog/v1/artifacts/downloads
+        POST /tracklog/v1/artifacts/list
     """,
     Need.EDIT: """
         POST /2.0/mlflow/experiments/update
@@ -112,6 +124,22 @@ _TABLE: Final = {
         POST /2.0/mlflow-artifacts/mpu/create/{path}
         POST /2.0/mlflow-artifacts/mpu/complete/{path}
         POST /2.0/mlflow-artifacts/mpu/abort/{path}
+        POST /2.0/mlflow/artifacts/credentials-for-write
+        POST /2.0/mlflow/logged-models/{model_id}/artifacts/credentials-for-upload
+        POST /2.0/mlflow/artifacts/create-multipart-upload
+        GET /2.0/mlflow/artifacts/get-presigned-upload-part-url
+        POST /2.0/mlflow/artifacts/complete-multipart-upload
+        PUT /2.0/fs/files/{path}
+        POST /2.0/fs/files/{path}
+        DELETE /2.0/fs/files/{path}
+        PUT /2.0/fs/directories/{path}
+        DELETE /2.0/fs/directories/{path}
+        POST /2.0/fs/create-upload-part-urls
+        POST /2.0/fs/create-abort-upload-url
+        POST /tracklog/v1/artifacts/uploads
+        POST /tracklog/v1/artifacts/parts
+        POST /tracklog/v1/artifacts/complete
+        POST /tracklog/v1/artifacts/delete
     """,
     Need.MANAGE: """
         POST /2.0/mlflow/experiments/delete
