@@ -127,16 +127,36 @@ ROWS = [
     ),
     Row(
         "what the server has",
-        "tracklog has no gateway, and spares its clients the attempt at presigned uploads.",
+        "tracklog has no gateway; its store signs URLs for uploads in parts and for downloads.",
         lambda call, theirs, ours: (
             call.endpoint == "GET /3.0/mlflow/server-info"
             and theirs.body.keys() == ours.body.keys()
             and ours.body
             == {
-                **dict.fromkeys(ours.body, False),
-                "store_type": "SqlStore",
+                **theirs.body,
+                "multipart_uploads_enabled": True,
+                "multipart_downloads_enabled": True,
                 "features_enabled": {"gateway": False},
             }
+        ),
+    ),
+    Row(
+        "signed URLs",
+        "MLflow signs for artifacts in a cloud's storage only; tracklog's own store does so itself.",
+        lambda call, theirs, ours: (
+            re.search("/mpu/|/presigned/|artifacts/presigned-", call.endpoint) is not None
+            and re.search("is not supported for", theirs.message) is not None
+            and ours.status in (200, 400, 404)
+        ),
+    ),
+    Row(
+        "files of what is deleted",
+        "MLflow takes files of a deleted run or experiment; tracklog refuses them like all else that is "
+        "logged to it.",
+        lambda call, theirs, ours: (
+            (call.method == "PUT" or call.endpoint == "POST upload-artifact")
+            and (theirs.status, ours.status) == (200, 400)
+            and re.search("must be in the 'active' state|belong to is deleted", ours.message) is not None
         ),
     ),
     Row(

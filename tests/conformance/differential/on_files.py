@@ -12,8 +12,11 @@ MODEL_FOLDERS = "logged-models/{model_id}/artifacts/directories"
 def put(world):
     """PUT of a run's or a model's file, whose bytes are JSON so that reading it is compared as any answer."""
     file = f"{world.pick(_root, _root, _model_root)(world)}/{world.pick(*v.FILES)}"
-    _send(world, "PUT", file, {"n": world.number()})
-    world.files.append(file)
+    if _send(world, "PUT", file, {"n": world.number()}):
+        world.files.append(file)
+    else:
+        # Where tracklog refuses what MLflow takes, the file must not be in the way of later calls.
+        _send(world, "DELETE", file)
 
 
 def get(world):
@@ -46,9 +49,12 @@ def list_run(world):
 def upload(world):
     """upload-artifact, as MLflow's page sends a file into a run."""
     path = world.pick(*v.FILES, *v.FILES, "", *v.BAD_PATHS)
-    query = _query({"run_uuid": world.pick(world.some("run"), world.some("run"), ""), "path": path})
+    run = world.pick(world.some("run"), world.some("run"), "")
+    query = _query({"run_uuid": run, "path": path})
     fields = {"n": world.number()} if world.chance(0.9) else None
-    world.send("POST upload-artifact", fields, path=f"upload-artifact{query}", base="/ajax-api")
+    sent = world.send("POST upload-artifact", fields, path=f"upload-artifact{query}", base="/ajax-api")
+    if not sent and fields and run in world.homes and path in v.FILES:
+        _send(world, "DELETE", f"{world.homes[run]}/{run}/artifacts/{path}")
 
 
 def in_own_place(world):
@@ -93,7 +99,7 @@ def list_model(world):
 
 
 def presigned(world):
-    """Requests for presigned URLs, each of which a server with proxied artifacts refuses."""
+    """Requests for presigned URLs, each of which MLflow refuses for proxied artifacts."""
     what = world.pick("presigned-upload-url", "presigned-download-url")
     owner = {"run_id": world.some("run")}
     if what == "presigned-upload-url":
@@ -105,7 +111,7 @@ def presigned(world):
 
 
 def in_parts(world):
-    """Uploads in parts and presigned downloads by the proxy, which a local directory has none of."""
+    """Uploads in parts and presigned downloads by the proxy; MLflow has none for a local directory."""
     path = quoted(f"{_root(world)}/{world.pick(*v.FILES)}")
     step = world.pick("create", "complete", "abort", "presigned")
     if step == "presigned":
@@ -118,7 +124,7 @@ def in_parts(world):
 
 
 def _send(world, method, file, fields=None):
-    world.send(f"{method} {PROXY}/{{path}}", fields, path=f"{PROXY}/{quoted(file)}")
+    return world.send(f"{method} {PROXY}/{{path}}", fields, path=f"{PROXY}/{quoted(file)}")
 
 
 def _root(world):

@@ -130,7 +130,7 @@ class Pair:
             headers = None
             if call.otlp:
                 fields, headers = otlp_request(fields)
-            answer = api.call(call.method, path, fields, headers)
+            answer = api.follow(api.call(call.method, path, fields, headers))
             answers.append(Outcome(answer.status, body=_json_of(answer.body)))
         both = all(answer.status == 200 for answer in answers)
         return answers, [answer.body for answer in answers] if both else None
