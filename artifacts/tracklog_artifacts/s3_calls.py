@@ -11,6 +11,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
 
 from tracklog_artifacts.s3_config import S3Config
+from tracklog_artifacts.store import Misconfigured
 from tracklog_artifacts.threads import Threads
 from tracklog_contract.errors import INVALID, NOT_FOUND, Busy, Rejected, TracklogError, Unavailable
 
@@ -44,10 +45,6 @@ _ELSEWHERE: Final = frozenset(
 )
 
 _T = TypeVar("_T")
-
-
-class Misconfigured(Unavailable):
-    """The store answers, but not to us, or not for this bucket: only its operator can change that."""
 
 
 class S3Calls:
@@ -117,7 +114,7 @@ class S3Calls:
             raise _no_credentials(self._config) from error
         except BotoCoreError as error:
             raise Unavailable(
-                f"The artifact store {_place(self._config)} gave no answer ({type(error).__name__}):"
+                f"The artifact store {self._config} gave no answer ({type(error).__name__}):"
                 " check that it runs, and --artifact-endpoint."
             ) from error
 
@@ -125,7 +122,6 @@ class S3Calls:
 def _of_answer(error: ClientError, config: S3Config) -> TracklogError:
     """Our error for what the store answered; of its own text only the code is repeated."""
     code = str(error.response.get("Error", {}).get("Code", "?"))
-    place = _place(config)
     if code in _MISSING:
         return Rejected(NOT_FOUND, "No such artifact or upload")
     if code in _WRONG:
@@ -133,32 +129,27 @@ def _of_answer(error: ClientError, config: S3Config) -> TracklogError:
     if code in _REPLACED:
         return Unavailable("The artifact was replaced while it was read. Ask for it again.")
     if code in _FULL:
-        return Busy(f"The artifact store {place} asks for fewer requests ({code}).")
+        return Busy(f"The artifact store {config} asks for fewer requests ({code}).")
     if code == "NoSuchBucket":
         return Misconfigured(
-            f"The artifact store {place} has no such bucket: create it, or check --artifact-root."
+            f"The artifact store {config} has no such bucket: create it, or check --artifact-root."
         )
     if code in _REFUSED:
         return Misconfigured(
-            f"The artifact store {place} refuses the server ({code}): check its credentials"
+            f"The artifact store {config} refuses the server ({code}): check its credentials"
             " (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or what else AWS's chain finds), what they may do"
             " with the bucket, and the clock."
         )
     if code in _ELSEWHERE:
         return Misconfigured(
-            f"The artifact store {place} expects another region or endpoint ({code}):"
+            f"The artifact store {config} expects another region or endpoint ({code}):"
             " check --artifact-region and --artifact-endpoint."
         )
-    return Unavailable(f"The artifact store {place} failed ({code}).")
+    return Unavailable(f"The artifact store {config} failed ({code}).")
 
 
 def _no_credentials(config: S3Config) -> Misconfigured:
     return Misconfigured(
-        f"There are no credentials for the artifact store {_place(config)}: set AWS_ACCESS_KEY_ID and"
+        f"There are no credentials for the artifact store {config}: set AWS_ACCESS_KEY_ID and"
         " AWS_SECRET_ACCESS_KEY, or use another way of AWS's chain (profile, role)."
     )
-
-
-def _place(config: S3Config) -> str:
-    where = f"s3://{config.bucket}"
-    return f"{where} at {config.endpoint}" if config.endpoint else where

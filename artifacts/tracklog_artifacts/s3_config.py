@@ -21,6 +21,11 @@ class S3Config:
     path_style: bool = False
     encryption: str = ""
 
+    def __str__(self) -> str:
+        """Where it is, for people."""
+        where = f"s3://{self.bucket}/{self.prefix}".rstrip("/")
+        return f"{where} at {self.endpoint}" if self.endpoint else where
+
     def key(self, name: str) -> str:
         """The key of a file by its path's text; with "" what all keys begin with."""
         return f"{self.prefix}/{name}" if self.prefix else name

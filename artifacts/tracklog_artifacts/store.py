@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from tracklog_artifacts.paths import ArtifactPath
+from tracklog_contract.errors import Unavailable
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,10 @@ class Stat:
     etag: str
     modified_s: float
     sha256: str = ""
+
+
+class Misconfigured(Unavailable):
+    """The store answers, but not to us, or not for this place: only its operator can change that."""
 
 
 class ArtifactStore(Protocol):

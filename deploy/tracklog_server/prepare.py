@@ -9,6 +9,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 
+from tracklog_artifacts.s3_config import S3Config
+from tracklog_artifacts.store import Misconfigured
 from tracklog_contract.errors import TracklogError
 from tracklog_contract.sqlfiles import statements
 from tracklog_ingest.migrate import migrate, seed
@@ -28,6 +30,8 @@ async def run(task: Task, _: asyncio.Event) -> None:
 
     Raises: StartError, when the database cannot be reached or is not one for tracklog.
     """
+    if task.s3 is not None:
+        await _check_bucket(task.s3)
     async with on_database(task.dsn, task.database) as connection:
         if not await prepare(connection):
             # Views are never migrated: those of another version are made anew from the log.
@@ -35,6 +39,21 @@ async def run(task: Task, _: asyncio.Event) -> None:
         if task.auth and not await connection.fetchval(SQL["has_admin"]):
             tell("nobody can sign in yet; with this server's --data-dir or --database-url, run")
             tell("  tracklog user create NAME --admin && tracklog token create --user NAME")
+
+
+async def _check_bucket(config: S3Config) -> None:
+    """Say at once what would fail with the first artifact.
+
+    Raises: StartError, when only the operator can change it. A store that is merely down may come back.
+    """
+    from tracklog_artifacts.s3 import S3Store  # noqa: PLC0415 - boto3 takes a second
+
+    try:
+        await S3Store(config).check()
+    except Misconfigured as error:
+        raise StartError(error.message) from error
+    except TracklogError as error:
+        tell(f"{error.message} Until then no artifact can be stored or read.")
 
 
 @contextlib.asynccontextmanager

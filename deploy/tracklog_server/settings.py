@@ -5,10 +5,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
+from tracklog_artifacts.s3_config import S3Config
 from tracklog_contract.client_settings import CLIENT_SETTINGS
 from tracklog_contract.limits import parse_quotas
+from tracklog_server import artifact_settings as artifacts
+from tracklog_server.artifact_settings import parse_directory
 from tracklog_server.problems import StartError
 
 ENVIRONMENT_PREFIX: Final = "TRACKLOG_"
@@ -31,12 +34,6 @@ class Option:
 
 def _option(option: Option) -> dict[str, Option]:
     return {"option": option}
-
-
-def _text_lines(text: str) -> str:
-    if not text or not text.isprintable():
-        raise ValueError("must be printable text, not empty")
-    return text
 
 
 def parse_host(text: str) -> str:
@@ -69,10 +66,6 @@ def _whole_number(low: int, high: int) -> Callable[[str], int]:
     return parse
 
 
-def _directory(text: str) -> Path:
-    return Path(_text_lines(text)).expanduser().absolute()
-
-
 def parse_database_url(text: str) -> str:
     """A PostgreSQL URL. Errors never repeat it, since it may hold a password."""
     try:
@@ -83,18 +76,6 @@ def parse_database_url(text: str) -> str:
     if parts.scheme not in {"postgresql", "postgres"}:
         raise ValueError("must be postgresql://USER:PASSWORD@HOST:PORT/DATABASE")
     return text
-
-
-def parse_artifact_root(text: str) -> Path:
-    """The local directory that a path or a file:// URL names."""
-    parts = urlsplit(text)
-    if parts.scheme == "file" and parts.netloc in {"", "localhost"}:
-        return _directory(unquote(parts.path))
-    if "://" in text or parts.scheme == "file":
-        raise ValueError(
-            f"must be a directory or a file:///PATH URL, not {text!r}: only local stores are supported"
-        )
-    return _directory(text)
 
 
 def _quotas(text: str) -> str:
@@ -134,7 +115,7 @@ class Settings:
             Option(
                 "where all data lies: the embedded database, and artifacts unless --artifact-root is given",
                 "DIR",
-                _directory,
+                parse_directory,
                 "./tracklog-data",
             )
         )
@@ -150,13 +131,64 @@ class Settings:
             )
         )
     )
-    artifact_root: Path | None = field(
+    artifact_root: Path | S3Config | None = field(
         metadata=_option(
             Option(
-                "where artifacts are stored: a directory or a file:///PATH URL",
+                "where artifacts are stored: a directory, a file:///PATH URL, or s3://BUCKET/PREFIX with the"
+                " credentials that AWS's chain finds (AWS_ACCESS_KEY_ID, profile, role)",
                 "URL",
-                parse_artifact_root,
+                artifacts.parse_artifact_root,
                 default_words="the folder artifacts in the data directory",
+            )
+        )
+    )
+    artifact_endpoint: str | None = field(
+        metadata=_option(
+            Option(
+                "the URL of the S3 server, where it is not Amazon's",
+                "URL",
+                artifacts.parse_endpoint,
+                default_words="Amazon's",
+            )
+        )
+    )
+    artifact_public_endpoint: str | None = field(
+        metadata=_option(
+            Option(
+                "the URL by which clients reach the S3 server, where it is another than the server's own",
+                "URL",
+                artifacts.parse_endpoint,
+                default_words="the same",
+            )
+        )
+    )
+    artifact_region: str | None = field(
+        metadata=_option(
+            Option(
+                "the region of the bucket",
+                "NAME",
+                artifacts.parse_region,
+                default_words="AWS_REGION, or us-east-1",
+            )
+        )
+    )
+    artifact_addressing: str | None = field(
+        metadata=_option(
+            Option(
+                "where the bucket's name stands in URLs: path or virtual (in the host name)",
+                "STYLE",
+                artifacts.parse_addressing,
+                default_words="path with an endpoint, else virtual",
+            )
+        )
+    )
+    artifact_encryption: str | None = field(
+        metadata=_option(
+            Option(
+                "what the S3 server is to encrypt files with: AES256, aws:kms or aws:kms:KEY-ID",
+                "KIND",
+                artifacts.parse_encryption,
+                default_words="the bucket's own",
             )
         )
     )
@@ -203,9 +235,9 @@ class Settings:
     )
 
     @property
-    def artifact_dir(self) -> Path:
+    def artifact_place(self) -> Path | S3Config:
         """Where artifacts are stored."""
-        return self.artifact_root or self.data_dir / "artifacts"
+        return artifacts.place_of(vars(self))
 
 
 OPTIONS: Final[dict[str, Option]] = {f.name: f.metadata["option"] for f in fields(Settings)}
@@ -234,6 +266,9 @@ def load(arguments: Mapping[str, str | None], environment: Mapping[str, str]) ->
             values[name] = None if text is None else option.parse(text)
         except ValueError as error:
             problems.append(f"{source} {error}")
+    problems += [
+        f"{option_name(name)} is for an --artifact-root of s3://" for name in artifacts.pointless(values)
+    ]
     if not problems and not values["auth"] and not ipaddress.ip_address(values["host"]).is_loopback:
         problems.append(
             f"--host {values['host']} lets other machines in, and without authentication anyone there could"

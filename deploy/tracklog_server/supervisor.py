@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from tracklog_artifacts.s3_config import S3Config
 from tracklog_server.bell import Bell
 from tracklog_server.child import Child, Spawn, reason
 from tracklog_server.crew import Crew
@@ -72,7 +73,7 @@ def banner(settings: Settings, url: str) -> str:
     return (
         f"tracklog is ready: {url}\n"
         f"  data       {settings.data_dir} ({database})\n"
-        f"  artifacts  {settings.artifact_dir}\n"
+        f"  artifacts  {settings.artifact_place}\n"
         "\n"
         "Point MLflow at it:\n"
         f"  export MLFLOW_TRACKING_URI={url}\n"
@@ -147,12 +148,14 @@ class Supervisor:
         if self._postgres is not None:
             database = "new" if self._postgres.is_new else "embedded"
         listener_fd = self._listener.fileno()
+        place = self._settings.artifact_place
         task = Task(
             role,
             os.getpid(),
             self._postgres.dsn if self._postgres else self._settings.database_url or "",
             database,
-            artifact_dir=str(self._settings.artifact_dir),
+            artifact_dir="" if isinstance(place, S3Config) else str(place),
+            s3=place if isinstance(place, S3Config) else None,
             quotas=self._settings.quotas,
             allowed_hosts=self._settings.allowed_hosts,
             auth=self._settings.auth,
@@ -173,7 +176,9 @@ class Supervisor:
         return spawn
 
     def _make_artifact_dir(self) -> None:
-        directory = self._settings.artifact_dir
+        directory = self._settings.artifact_place
+        if isinstance(directory, S3Config):
+            return
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:

@@ -5,8 +5,10 @@ import os
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Final, Literal, Self
 
+from tracklog_artifacts.s3_config import S3Config
 from tracklog_server.settings import ENVIRONMENT_PREFIX
 
 VARIABLE: Final = "_TRACKLOG_TASK"
@@ -22,11 +24,18 @@ class Task:
     parent_pid: int
     dsn: str
     database: Database
+    # A local directory, unless artifacts are in a bucket.
     artifact_dir: str
     quotas: str
     allowed_hosts: tuple[str, ...] = ()
     auth: bool = False
+    s3: S3Config | None = None
     listener_fd: int = -1
+
+    @property
+    def artifact_place(self) -> Path | S3Config:
+        """Where artifacts are stored."""
+        return self.s3 or Path(self.artifact_dir)
 
     def command(self) -> list[str]:
         """The command that carries out this task."""
@@ -45,4 +54,5 @@ class Task:
         """The task that `environment` carries."""
         values = json.loads(environment[VARIABLE])
         values["allowed_hosts"] = tuple(values["allowed_hosts"])
+        values["s3"] = S3Config(**values["s3"]) if values["s3"] else None
         return cls(**values)

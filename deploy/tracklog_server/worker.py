@@ -6,14 +6,12 @@ import itertools
 import socket
 from collections.abc import Iterable
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any, Final
 
 from aiohttp import web
 
-from tracklog_artifacts.local import LocalStore
 from tracklog_artifacts.service import Artifacts
-from tracklog_artifacts.signed_http import SignedFiles
+from tracklog_artifacts.stores import open_store, store_routes
 from tracklog_contract.caller import Caller, Need
 from tracklog_contract.limits import JSON_BODY_BYTES_MAX, parse_quotas
 from tracklog_ingest import http as ingest_http
@@ -113,7 +111,7 @@ def _application(
     task: Task,
     authenticator: Authenticator | None = None,
 ) -> web.Application:
-    store = LocalStore(Path(task.artifact_dir))
+    store = open_store(task.artifact_place)
     ledger = LogLedger(ingest, ArtifactQueries(queries))
     artifacts = Artifacts(store, ledger, queries.artifact_uri, queries.model_artifact_uri)
     writes = (
@@ -128,7 +126,7 @@ def _application(
     health = status.health(ingest.can_append, queries.projector_alive)
     root_routes = (
         *artifacts.root_routes(),
-        *SignedFiles(store).root_routes(),
+        *store_routes(store),
         *databricks.root_routes(),
         *otlp.root_routes(ingest),
         *graphql_http.root_routes(queries),

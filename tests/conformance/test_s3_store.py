@@ -18,10 +18,9 @@ from botocore.credentials import RefreshableCredentials
 from tests.conformance.store_contract import Sender, SignedContract, pieces, read, sha256_of
 from tests.support.s3 import S3Server
 from tracklog_artifacts.s3 import S3Store
-from tracklog_artifacts.s3_calls import Misconfigured
 from tracklog_artifacts.s3_config import S3Config
 from tracklog_artifacts.s3_sign import SigningKeys
-from tracklog_artifacts.store import Entry
+from tracklog_artifacts.store import Entry, Misconfigured
 from tracklog_contract.errors import Rejected, Unavailable
 
 numbers = itertools.count()

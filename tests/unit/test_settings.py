@@ -1,12 +1,15 @@
 """Settings: one declaration gives options, environment variables, defaults and help."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tracklog_artifacts.s3_config import S3Config
 from tracklog_server import cli
 from tracklog_server.problems import StartError
 from tracklog_server.settings import OPTIONS, Settings, environment_name, load, option_name
+from tracklog_server.task import Task
 
 NOTHING: dict[str, str | None] = {}
 
@@ -18,6 +21,11 @@ def test_defaults_are_those_of_the_issue():
         data_dir=Path("tracklog-data").absolute(),
         database_url=None,
         artifact_root=None,
+        artifact_endpoint=None,
+        artifact_public_endpoint=None,
+        artifact_region=None,
+        artifact_addressing=None,
+        artifact_encryption=None,
         workers=1,
         quotas="default",
         allowed_hosts=(),
@@ -34,7 +42,7 @@ def test_an_option_wins_over_its_environment_variable_and_that_over_the_default(
 def test_every_problem_is_told_at_once():
     arguments = {
         "host": "example.org",
-        "artifact_root": "s3://bucket/x",
+        "artifact_root": "ftp://bucket/x",
         "quotas": "some",
         "allowed_hosts": "a/b",
     }
@@ -94,11 +102,63 @@ def test_a_wrong_database_url_is_never_repeated(text):
     [("/srv/a b", "/srv/a b"), ("file:///srv/a%20b", "/srv/a b"), ("file://localhost/srv", "/srv")],
 )
 def test_an_artifact_root_is_a_directory_or_a_file_url(text, directory):
-    assert load({"artifact_root": text}, {}).artifact_dir == Path(directory)
+    assert load({"artifact_root": text}, {}).artifact_place == Path(directory)
 
 
 def test_artifacts_are_in_the_data_directory_unless_said_otherwise():
-    assert load({"data_dir": "/srv/t"}, {}).artifact_dir == Path("/srv/t/artifacts")
+    assert load({"data_dir": "/srv/t"}, {}).artifact_place == Path("/srv/t/artifacts")
+
+
+def test_artifacts_are_in_a_bucket():
+    root = {"artifact_root": "s3://bucket/some/where/"}
+    assert load(root, {}).artifact_place == S3Config("bucket", "some/where")
+    environment = {
+        "TRACKLOG_ARTIFACT_ENDPOINT": "http://s3:9000/",
+        "TRACKLOG_ARTIFACT_PUBLIC_ENDPOINT": "https://files.example",
+        "TRACKLOG_ARTIFACT_REGION": "eu-west-1",
+        "TRACKLOG_ARTIFACT_ENCRYPTION": "aws:kms:arn:aws:kms:eu-west-1:1:key/2",
+    }
+    place = S3Config(
+        "bucket",
+        "some/where",
+        endpoint="http://s3:9000",
+        public_endpoint="https://files.example",
+        region="eu-west-1",
+        path_style=True,
+        encryption="aws:kms:arn:aws:kms:eu-west-1:1:key/2",
+    )
+    assert load(root, environment).artifact_place == place
+    environment["TRACKLOG_ARTIFACT_ADDRESSING"] = "virtual"
+    assert load(root, environment).artifact_place == replace(place, path_style=False)
+    task = Task("worker", 1, dsn="", database="given", artifact_dir="", quotas="default", s3=place)
+    assert Task.from_environment(task.environment()).artifact_place == place
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("artifact_root", "s3://"),
+        ("artifact_root", "s3://key:secret@bucket/x"),
+        ("artifact_root", "s3://bucket:80/x"),
+        ("artifact_root", "s3://bucket/a//b"),
+        ("artifact_endpoint", "s3.example.org"),
+        ("artifact_endpoint", "https://key:secret@s3.example.org"),
+        ("artifact_endpoint", "https://s3.example.org/bucket"),
+        ("artifact_endpoint", "https://s3.example.org:port"),
+        ("artifact_region", "eu west"),
+        ("artifact_addressing", "host"),
+        ("artifact_encryption", "rot13"),
+    ],
+)
+def test_wrong_words_about_a_bucket_are_refused(name, text):
+    with pytest.raises(StartError, match=f"^{option_name(name)} ") as caught:
+        load({"artifact_root": "s3://bucket", name: text}, {})
+    assert "secret" not in str(caught.value)
+
+
+def test_words_about_a_bucket_need_one():
+    with pytest.raises(StartError, match=r"^--artifact-region is for an --artifact-root of s3://$"):
+        load({"artifact_region": "eu-west-1"}, {})
 
 
 def test_allowed_hosts_are_a_list_of_lower_case_names():
