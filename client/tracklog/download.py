@@ -3,7 +3,7 @@
 import contextlib
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Final, Self
@@ -26,36 +26,63 @@ PATIENCE_S: Final = 30.0
 TRIES: Final = 3
 
 
-def download(api: ArtifactApi, owner: Owner, path: str, to: Path, *, patience_s: float = PATIENCE_S) -> Path:
+def download(
+    api: ArtifactApi,
+    owner: Owner,
+    path: str,
+    to: Path,
+    *,
+    root: str = "",
+    patience_s: float = PATIENCE_S,
+) -> Path:
     """Fetch the file or directory `path` to the same path below `to`, and tell where that is.
 
-    What is there already with the same content is left alone, what is there else is replaced, each file at
-    once. A large file of which a part has been fetched before is fetched from there on.
+    With `root`, a directory in which `path` lies, paths below `to` are relative to that. What is there
+    already with the same content is left alone, what is there else is replaced, each file at once. A large
+    file of which a part has been fetched before is fetched from there on.
     Raises: Rejected, when there is no such file, or a name would lead out of `to`; Unavailable, when it does
     not come within `patience_s` of its last byte; OSError, when it cannot be written.
     """
-    with _Downloading(api, owner, to, patience_s) as downloading:
+
+    def place(remote_path: str) -> Path:
+        below = remote_path.removeprefix(root).removeprefix("/") if root else remote_path
+        # An empty name is no file's.
+        return _inside(to, below or "/")
+
+    found: Remote | Rejected | None = None
+    with _Downloading(api, owner, place, patience_s) as downloading:
         if path:
             (found,) = downloading.getter.find([path])
             if isinstance(found, Remote):
                 downloading.fetch([found], found.size)
-                return _inside(to, path)
+                return place(path)
         entries = [entry for entry in downloading.getter.entries(path) if not entry.is_dir]
-        if path and not entries:
-            assert isinstance(found, Rejected)
+        if isinstance(found, Rejected) and not entries:
             raise found
-        _inside(to, path).mkdir(parents=True, exist_ok=True)
+        directory = to if path == root else place(path)
+        directory.mkdir(parents=True, exist_ok=True)
         total = sum(entry.size or 0 for entry in entries)
         downloading.fetch(downloading.found([entry.path for entry in entries]), total)
-        return _inside(to, path)
+        return directory
+
+
+def download_file(
+    api: ArtifactApi, owner: Owner, path: str, local: Path, *, patience_s: float = PATIENCE_S
+) -> None:
+    """Fetch one file to a place of any name. Raises: as `download`."""
+    with _Downloading(api, owner, lambda _: local, patience_s) as downloading:
+        remote = downloading.getter.find_one(path)
+        downloading.fetch([remote], remote.size)
 
 
 class _Downloading:
     """The threads of one download."""
 
-    def __init__(self, api: ArtifactApi, owner: Owner, to: Path, patience_s: float) -> None:
+    def __init__(
+        self, api: ArtifactApi, owner: Owner, place: Callable[[str], Path], patience_s: float
+    ) -> None:
         self.getter = Getter(api, owner, patience_s)
-        self._to = to
+        self._place = place
         self._threads = ThreadPoolExecutor(THREADS, "tracklog-download")
         self._range_threads = ThreadPoolExecutor(RANGE_THREADS, "tracklog-ranges")
 
@@ -96,11 +123,11 @@ class _Downloading:
 
     def _fetch(self, remote: Remote) -> None:
         """Fetch one file, verified, and put it in place in one step."""
-        local = _inside(self._to, remote.path or "/")
+        local = self._place(remote.path)
         if _is_there(local, remote):
             self.getter.count(remote.size)
             return
-        _inside(self._to, remote.path, make=True)
+        local.parent.mkdir(parents=True, exist_ok=True)
         for _ in range(TRIES):
             with contextlib.suppress(Replaced):
                 if remote.size > RANGE_BYTES:
@@ -206,17 +233,15 @@ def _is_there(local: Path, remote: Remote) -> bool:
     return Content(local, remote.size).sha256() == remote.sha256
 
 
-def _inside(to: Path, path: str, *, make: bool = False) -> Path:
-    """Where a path lies below `to`; with `make` its directory is made.
+def _inside(to: Path, path: str) -> Path:
+    """Where a path lies below `to`.
 
     Raises: Rejected, when that would be elsewhere, by its name or by a symbolic link on the way.
     """
-    names = path.split("/") if path else []
+    names = path.split("/")
     is_odd = any(name in ("", ".", "..") or "\0" in name or "\\" in name for name in names)
     local = to.joinpath(*names)
     root = to.resolve()
-    if is_odd or (names and not local.parent.resolve().is_relative_to(root)):
+    if is_odd or not local.parent.resolve().is_relative_to(root):
         raise Rejected(INVALID, f"the server's name {path!r} would lead out of {to}")
-    if make:
-        local.parent.mkdir(parents=True, exist_ok=True)
     return local

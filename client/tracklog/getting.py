@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 from tracklog.artifact import Artifact, Owner
-from tracklog.artifact_api import ArtifactApi, rejected
+from tracklog.artifact_api import ArtifactApi, NoEndpoint, rejected
 from tracklog.link import Failure
 from tracklog.post import NotNow
 from tracklog.putting import Links, Place
@@ -70,9 +70,9 @@ class Getter:
         """The files at these paths, or why there is none. Raises: Rejected; Unavailable."""
         return self._patiently(lambda: self._ask(paths))
 
-    def entries(self, path: str) -> list[Artifact]:
-        """All files below a directory. Raises: Rejected; Unavailable."""
-        return self._patiently(lambda: list(self._api.entries(self._owner, path, recursive=True)))
+    def entries(self, path: str, *, recursive: bool = True) -> list[Artifact]:
+        """All files below a directory, or what lies in it. Raises: Rejected; Unavailable."""
+        return self._patiently(lambda: list(self._api.entries(self._owner, path, recursive=recursive)))
 
     def find_one(self, path: str) -> Remote:
         """The file at a path. Raises: Rejected, when there is none; Unavailable."""
@@ -118,11 +118,16 @@ class Getter:
         return [_remote(answer) for answer in answers]
 
     def _patiently(self, work: Callable[[], _T]) -> _T:
-        """What `work` gives, called again while it raises NotNow. Raises: Unavailable, in the end."""
+        """What `work` gives, called again while it raises NotNow.
+
+        Raises: Unavailable, in the end; NoEndpoint, at once.
+        """
         began, pause_s = time.monotonic(), PAUSE_S
         while True:
             try:
                 return work()
+            except NoEndpoint:
+                raise
             except NotNow as error:
                 last = max(began, self._last_progress)
                 if self._stopping or time.monotonic() > last + self._patience_s:

@@ -63,6 +63,11 @@ class Uploader:
         """Is there nothing to do, and nothing to tell."""
         return not self._active and not self._finished
 
+    @property
+    def under_way(self) -> int:
+        """How many files are being uploaded, or wait for it."""
+        return len(self._active) + len(self._next)
+
     def add(self, upload: Upload) -> None:
         """Upload this too."""
         if upload.key not in self._active:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Collection, Iterable
 from typing import Any, Final
 
-from tracklog.config import Config
+from tracklog.config import Config, from_environment, parse_url
 from tracklog.mlflow_plugin.probe import Probe
 from tracklog.mlflow_plugin.runlog import RunLog
 
@@ -30,6 +30,8 @@ class Lane:
         self.url = url
         self.config = config
         self.probe = Probe(url)
+        # Until it turns out that this server of tracklog's cannot.
+        self.takes_files = True
         self._runs: dict[str, RunLog] = {}
         # What MLflow's client knows of a run: what is shown at its end, and the answer to its end.
         self._infos: dict[str, Any] = {}
@@ -148,6 +150,20 @@ def lane_to(url: str, config: Config) -> Lane:
         if url not in _lanes:
             _lanes[url] = Lane(url, config)
         return _lanes[url]
+
+
+def lane_for(store_uri: str) -> Lane | None:
+    """The lane to a server, if it should have one; None where the sender could not log in as MLflow does."""
+    try:
+        url = parse_url(store_uri)
+    except ValueError as error:
+        _log.debug("tracklog: %s is left to MLflow: %s", store_uri.rpartition("@")[2], error)
+        return None
+    try:
+        return lane_to(url, from_environment(url))
+    except ValueError as error:
+        _log.warning("tracklog: MLflow logs as it does without tracklog: %s", error)
+        return None
 
 
 def _forget_parent() -> None:

@@ -15,20 +15,12 @@ from mlflow.exceptions import RestException
 from mlflow.store.tracking.rest_store import RestStore
 from mlflow.utils.async_logging.run_operations import RunOperations
 
-from tracklog.config import from_environment, parse_url
 from tracklog.mlflow_plugin import batch, spark
 from tracklog.mlflow_plugin.known import Known
-from tracklog.mlflow_plugin.lane import FLUSH_TIMEOUT_S, Lane, lane_to
+from tracklog.mlflow_plugin.lane import FLUSH_TIMEOUT_S, Lane, lane_for
 from tracklog.mlflow_plugin.runlog import RunLog
+from tracklog.mlflow_plugin.workspace import workspace
 from tracklog_contract.errors import Rejected
-
-try:
-    from mlflow.utils.workspace_context import get_request_workspace as _workspace
-except ImportError:
-    # An MLflow without workspaces.
-    def _workspace() -> str | None:
-        return None
-
 
 _log = logging.getLogger("tracklog")
 
@@ -64,7 +56,7 @@ class TracklogStore(RestStore):  # type: ignore[misc]  # MLflow's types are not 
 
     def __init__(self, store_uri: str, get_host_creds: Callable[[], Any]) -> None:
         super().__init__(get_host_creds)
-        self._lane = _lane(store_uri)
+        self._lane = lane_for(store_uri)
         self._is_native = False
 
     def log_metric(self, run_id: str, metric: Any) -> None:
@@ -197,7 +189,7 @@ class TracklogStore(RestStore):  # type: ignore[misc]  # MLflow's types are not 
         if lane is None:
             return None
         is_tracklog = lane.probe.is_tracklog()
-        if not is_tracklog or _workspace():
+        if not is_tracklog or workspace():
             if is_tracklog is False:
                 self._lane = None
             return None
@@ -284,20 +276,6 @@ def _in_mlflow_s_words() -> Iterator[None]:
         yield
     except Rejected as error:
         raise RestException({"error_code": error.error_code, "message": error.message}) from None
-
-
-def _lane(store_uri: str) -> Lane | None:
-    """The lane to a server, if it should have one; None where the sender could not log in as MLflow does."""
-    try:
-        url = parse_url(store_uri)
-    except ValueError as error:
-        _log.debug("tracklog: %s is left to MLflow: %s", store_uri.rpartition("@")[2], error)
-        return None
-    try:
-        return lane_to(url, from_environment(url))
-    except ValueError as error:
-        _log.warning("tracklog: MLflow logs as it does without tracklog: %s", error)
-        return None
 
 
 def _is_id(run_id: str) -> bool:
