@@ -10,23 +10,31 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from mlflow.store.artifact import artifact_repository_registry, http_artifact_repo
 from mlflow.store.tracking.rest_store import RestStore
 from mlflow.tracking._tracking_service import utils
 
 from tests.support.source import ROOT
 from tests.support.spools import wait_until
-from tracklog.mlflow_plugin import build_store, lane
+from tracklog.mlflow_plugin import build_artifact_repository, build_store, lane
 
 _SCHEMES = ("http", "https")
+_FILES = "mlflow-artifacts"
 
 
 @contextlib.contextmanager
 def plugged_in(url: str) -> Iterator[None]:
-    """Until it is left, MLflow makes its stores as where tracklog is installed, and knows `url` already."""
+    """Until it is left, MLflow makes its stores as where tracklog is installed, and knows `url` already.
+
+    Its repositories of files too.
+    """
     registry = utils._tracking_store_registry
     before = {scheme: registry._registry[scheme] for scheme in _SCHEMES}
     for scheme in _SCHEMES:
         registry.register(scheme, build_store)
+    repositories = artifact_repository_registry._artifact_repository_registry
+    repository = repositories._registry[_FILES]
+    repositories.register(_FILES, build_artifact_repository)
     _forget_stores()
     try:
         wait_until(lambda: registry.get_store(url)._native_lane())
@@ -36,6 +44,7 @@ def plugged_in(url: str) -> Iterator[None]:
             known.hand_over()
         for scheme, builder in before.items():
             registry.register(scheme, builder)
+        repositories.register(_FILES, repository)
         _forget_stores()
 
 
@@ -59,6 +68,23 @@ def requests_seen() -> Iterator[list[str]]:
         yield seen
     finally:
         RestStore._call_endpoint = stock
+
+
+@contextlib.contextmanager
+def files_seen() -> Iterator[list[str]]:
+    """The requests for files, by method and path, that MLflow's own way makes meanwhile."""
+    seen: list[str] = []
+    stock = http_artifact_repo.http_request
+
+    def request(creds: Any, endpoint: str, method: str, *args: Any, **kwargs: Any) -> Any:
+        seen.append(f"{method} {endpoint}")
+        return stock(creds, endpoint, method, *args, **kwargs)
+
+    http_artifact_repo.http_request = request
+    try:
+        yield seen
+    finally:
+        http_artifact_repo.http_request = stock
 
 
 def write_entry_points(directory: Path) -> Path:
@@ -91,16 +117,18 @@ class _Foreign(BaseHTTPRequestHandler):
         headers = {"Content-Type": self.headers.get("Content-Type", "application/json")}
         connection.request(self.command, self.path, body, headers)
         answer = connection.getresponse()
-        self._answer(answer.status, answer.read())
+        self._answer(answer.status, answer.read(), answer.headers.get("Location"))
         connection.close()
 
-    do_POST = do_PATCH = do_DELETE = do_GET
+    do_POST = do_PATCH = do_PUT = do_DELETE = do_GET
 
     def log_message(self, *_: Any) -> None:
         """Say nothing."""
 
-    def _answer(self, status: int, body: bytes) -> None:
+    def _answer(self, status: int, body: bytes, location: str | None = None) -> None:
         self.send_response(status)
+        if location:
+            self.send_header("Location", location)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
