@@ -49,6 +49,7 @@ from tracklog_contract.events import (
     RunUpdated,
 )
 from tracklog_contract.points import block_of
+from tracklog_contract.purge_events import ExperimentPurged, LoggedModelPurged, PointsFreed, RunPurged
 from tracklog_contract.trace_events import (
     AssessmentDeleted,
     AssessmentSet,
@@ -162,6 +163,11 @@ SAMPLES: dict[str, Event] = {
     "workspace_set.1": WorkspaceSet("lab", "größer", 0),
     "workspace_deleted.1": WorkspaceDeleted("lab"),
     "session_started.1": SessionStarted("ada", "https://login.example.org"),
+    "points_freed.1": PointsFreed(2**25, 1_000_000, 100, 7),
+    "run_purged.1": RunPurged("7/ab/artifacts"),
+    "run_purged.1.elsewhere": RunPurged(),
+    "logged_model_purged.1": LoggedModelPurged(MODEL, f"7/models/{MODEL}/artifacts"),
+    "experiment_purged.1": ExperimentPurged("7"),
 }  # fmt: skip
 
 
