@@ -1,7 +1,7 @@
 """What admission knows of artifacts while it decides a group: files, uploads under way, and their sums."""
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -144,13 +144,20 @@ async def load_artifacts(
     await connection.execute(SQL["expire_upload_intents"], experiments, wants.now_s)
     for row in await connection.fetch(SQL["load_upload_intents"], keys):
         state.intents.setdefault(row["path"], {})[row["upload_id"]] = Intent(*row)
+    await load_totals(connection, state, owners)
+    return state
+
+
+async def load_totals(
+    connection: Any, state: ArtifactState, owners: Iterable[tuple[int, uuid.UUID | None]]
+) -> None:
+    """Read what these runs and their experiments have."""
     wanted = {subject for owner in owners for subject in subjects(*owner)}
     rows = await connection.fetch(
         SQL["load_artifact_totals"], [subject[0] for subject in wanted], [subject[1] for subject in wanted]
     )
     for experiment_id, run_id, *numbers in rows:
         state.totals[experiment_id, run_id] = Total(*numbers)
-    return state
 
 
 async def save_artifacts(connection: Any, state: ArtifactState) -> None:

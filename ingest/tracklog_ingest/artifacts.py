@@ -181,7 +181,8 @@ class RemoveArtifacts(OfArtifacts):
         if owner is None:
             raise _nobody(self.path)
         state.experiment(owner.experiment_id)
-        found = state.artifacts.below[self.path]
+        # Files of purged runs were given back with these.
+        found = [row for row in state.artifacts.below[self.path] if _is_counted(state.artifacts, row)]
         if any(row[0] != owner.experiment_id for row in found):
             raise Rejected(INVALID, f"Artifacts of other experiments lie below '{self.path}': it is kept.")
         if not found:
@@ -192,6 +193,10 @@ class RemoveArtifacts(OfArtifacts):
             gone = Total(files=-files, bytes=-size_bytes, position=position)
             state.artifacts.add(of_experiment, of_run, gone)
         state.artifacts.removed.add(self.path)
+
+
+def _is_counted(known: ArtifactState, row: tuple[int, uuid.UUID | None, int, int]) -> bool:
+    return (row[0], row[1] or ALL_RUNS) in known.totals
 
 
 @dataclass

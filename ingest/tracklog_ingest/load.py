@@ -7,7 +7,8 @@ from typing import Any, Final
 import msgspec
 
 from tracklog_contract.limits import Quotas
-from tracklog_ingest.artifact_state import load_artifacts
+from tracklog_ingest.artifact_state import load_artifacts, load_totals
+from tracklog_ingest.purge_state import load_purges
 from tracklog_ingest.state import SQL, Experiment, Model, Producer, Run, State, Wants, artifact_owner, columns
 from tracklog_ingest.trace_state import load_traces
 
@@ -47,11 +48,17 @@ async def _load_rest(connection: Any, wants: Wants, state: State) -> None:
         state.traces = await load_traces(
             connection, wants.traces, columns(wants.trace_tags, 2), wants.assessed_traces
         )
-    if wants.artifacts.paths:
+    if wants.artifacts.paths or wants.purges:
         await _load_owners(connection, state)
+    if wants.artifacts.paths:
         state.artifacts = await load_artifacts(
             connection, wants.artifacts, lambda path: artifact_owner(state, path)
         )
+    if wants.purges:
+        state.purges = await load_purges(connection, wants.purges)
+        of_runs = [(run.experiment_id, run.run_id) for run in state.runs.values()]
+        of_models = [(model.experiment_id, None) for model in state.models.values()]
+        await load_totals(connection, state.artifacts, [*of_runs, *of_models])
 
 
 async def _load_owners(connection: Any, state: State) -> None:
@@ -70,8 +77,12 @@ def _read_position(state: State, item: int) -> None:
 
 
 def _read_run(state: State, item: list[Any]) -> None:
-    run = Run(uuid.UUID(item[0]), *item[1:])
-    state.runs[run.run_id] = run
+    run_id, *columns_of_run, purged = item
+    run = Run(uuid.UUID(run_id), *columns_of_run)
+    if purged:
+        state.purged_runs.add(run.run_id)
+    else:
+        state.runs[run.run_id] = run
 
 
 def _read_experiment(state: State, item: list[Any]) -> None:

@@ -144,11 +144,11 @@ def _admit_part(state: State, batch: NativeBatch, part: Part, rejected: list[Rej
 def _run(state: State, part: Part, now_ms: int, workspace: str) -> Run:
     """The part's run, begun when it is not there and the part says how.
 
-    Raises: Rejected, when it is unknown or deleted, or cannot begin.
+    Raises: Rejected, when it is unknown, deleted or purged, or cannot begin.
     """
     run = state.run(part.run_id.hex) if part.run_id in state.runs else None
     if run is None:
-        if part.begin is None:
+        if part.begin is None or part.run_id in state.purged_runs:
             raise Rejected(NOT_FOUND, f"Run with id={part.run_id.hex} not found")
         run = _begin(state, part, part.begin, now_ms, workspace)
     run.check_active()

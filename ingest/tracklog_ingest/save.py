@@ -5,6 +5,7 @@ from typing import Any
 from tracklog_contract import codec
 from tracklog_contract.caller import Level
 from tracklog_ingest.artifact_state import save_artifacts
+from tracklog_ingest.purge_state import save_purges
 from tracklog_ingest.state import SQL, Experiment, Run, State, columns
 from tracklog_ingest.trace_state import save_traces
 
@@ -46,6 +47,7 @@ async def save(connection: Any, state: State) -> None:
     if made:
         workspaces = [state.experiments[number].workspace for number, _ in made]
         await connection.execute(SQL["grant_to_makers"], *columns(made, 2), workspaces, Level.MANAGE)
+    await save_purges(connection, state.purges)
 
 
 def _entries(state: State) -> list[list[Any]]:

@@ -15,6 +15,7 @@ from tracklog_contract.locations import below
 from tracklog_contract.sqlfiles import statements
 from tracklog_ingest.artifact_state import ArtifactState, ArtifactWants
 from tracklog_ingest.key_set import KeySet
+from tracklog_ingest.purge_state import PurgeState, PurgeWants
 from tracklog_ingest.trace_state import Trace, TraceState
 
 SQL = statements("tracklog_ingest")
@@ -111,6 +112,7 @@ class Wants:
     # Traces whose assessments all count.
     assessed_traces: set[str] = field(default_factory=set)
     artifacts: ArtifactWants = field(default_factory=ArtifactWants)
+    purges: PurgeWants = field(default_factory=PurgeWants)
 
     def add(self, other: "Wants") -> None:
         """Want what another wants too."""
@@ -119,6 +121,7 @@ class Wants:
             if isinstance(wanted, set):
                 getattr(self, name).update(wanted)
         self.artifacts.add(other.artifacts)
+        self.purges.add(other.purges)
 
 
 @dataclass
@@ -135,6 +138,8 @@ class State:
     makers: dict[int, str] = field(default_factory=dict)
     position: int = 0
     runs: dict[uuid.UUID, Run] = field(default_factory=dict)
+    # Ids that can belong to no run any more.
+    purged_runs: set[uuid.UUID] = field(default_factory=set)
     experiments: dict[int, Experiment] = field(default_factory=dict)
     names: dict[tuple[str, str], int] = field(default_factory=dict)
     params: dict[tuple[uuid.UUID, str], str] = field(default_factory=dict)
@@ -147,6 +152,7 @@ class State:
     producers: dict[uuid.UUID, Producer] = field(default_factory=dict)
     traces: TraceState = field(default_factory=TraceState)
     artifacts: ArtifactState = field(default_factory=ArtifactState)
+    purges: PurgeState = field(default_factory=PurgeState)
 
     entries: list[NewEntry] = field(default_factory=list)
     touched_runs: dict[uuid.UUID, int] = field(default_factory=dict)

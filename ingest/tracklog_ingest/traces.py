@@ -197,6 +197,7 @@ class DeleteTraces:
     experiment_id: int
     trace_ids: Sequence[str]
     payload_bytes: int = 0
+    principal: str = ""
 
     def wants(self, wants: Wants) -> None:
         """The experiment and the traces. What goes with them is deleted unread."""
@@ -213,7 +214,8 @@ class DeleteTraces:
         there = [trace for trace in known if trace and trace.experiment_id == self.experiment_id]
         for begin in range(0, len(there), DELETED_AT_ONCE):
             trace_ids = tuple(trace.trace_id for trace in there[begin : begin + DELETED_AT_ONCE])
-            state.append(NewEntry(TracesDeleted(trace_ids), self.experiment_id))
+            event = TracesDeleted(trace_ids)
+            state.append(NewEntry(event, self.experiment_id, principal=self.principal))
         for trace in there:
             state.traces.forget(trace.trace_id)
         return len(there)

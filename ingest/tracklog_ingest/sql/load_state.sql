@@ -13,7 +13,8 @@ union all
 select
     'run',
     jsonb_build_array(
-        run_id, experiment_id, name, user_id, artifact_uri, status, start_ms, end_ms, deleted, points, params, tags
+        run_id, experiment_id, name, user_id, artifact_uri, status, start_ms, end_ms, deleted, points, params, tags,
+        purged
     )
 from tracklog_admission.run
 where partition = 0 and run_id = any($1::uuid[])
