@@ -20,11 +20,13 @@ from tracklog_contract.events import (
     StoredEntry,
 )
 from tracklog_contract.points import PointBlock
+from tracklog_contract.purge_events import PURGE_EVENT_TYPES, PointsFreed
 from tracklog_projector import fresh
 from tracklog_projector.artifact_fold import ArtifactFold
 from tracklog_projector.chunks import CHUNK_COLUMNS, cut
 from tracklog_projector.columns import Columns, latest, merge
 from tracklog_projector.model_points import write_model_points
+from tracklog_projector.purge_fold import PurgeFold
 from tracklog_projector.rare import SQL, fold_rare
 from tracklog_projector.trace_fold import TraceFold
 from tracklog_projector.usage import Usage
@@ -52,6 +54,7 @@ class Fold:
         self._gathered = Gathered()
         self._traces = TraceFold()
         self._artifacts = ArtifactFold()
+        self._purges = PurgeFold()
         self._usage = Usage()
         self._since = self._position = since
         self.touched: set[uuid.UUID] = set()
@@ -62,16 +65,18 @@ class Fold:
     async def fold(self, entries: Iterable[StoredEntry]) -> None:
         """Write everything these entries say. Call once."""
         for entry in entries:
+            if self._purges.waiting and not isinstance(entry.event, PURGE_EVENT_TYPES):
+                await self._write_all()
             self._position = entry.position
             self._usage.count(entry)
             if entry.run_id is not None:
                 self.touched.add(entry.run_id)
             # Who may do what is no view: it is true at once, and kept where writes are admitted.
-            if entry.event is None or isinstance(entry.event, ACCESS_EVENT_TYPES):
+            if entry.event is None or isinstance(entry.event, (*ACCESS_EVENT_TYPES, PointsFreed)):
                 continue
-            if self._traces.take(entry, entry.event):
+            if self._purges.take(entry, entry.event):
                 continue
-            if self._artifacts.take(entry, entry.event):
+            if self._traces.take(entry, entry.event) or self._artifacts.take(entry, entry.event):
                 continue
             if self._gathered.take(entry, entry.event):
                 continue
@@ -79,11 +84,19 @@ class Fold:
                 await self._write_gathered()
             await fold_rare(self._connection, entry, entry.event)
             self.sweep |= isinstance(entry.event, (ExperimentDeleted, ExperimentRestored))
-        await self._write_gathered()
-        await self._traces.write(self._connection)
-        await self._artifacts.write(self._connection)
+        await self._write_all()
         await self._connection.execute(SQL["forget_documents"], list(self.touched))
         await self._usage.write(self._connection)
+
+    async def _write_all(self) -> None:
+        """Write what was gathered, and then take out what was purged after all of it."""
+        await self._write_gathered()
+        traces, self._traces = self._traces, TraceFold()
+        await traces.write(self._connection)
+        artifacts, self._artifacts = self._artifacts, ArtifactFold()
+        await artifacts.write(self._connection)
+        purges, self._purges = self._purges, PurgeFold()
+        await purges.write(self._connection)
 
     async def _write_gathered(self) -> None:
         gathered, self._gathered = self._gathered, Gathered()
@@ -122,9 +135,10 @@ class Gathered:
                 if event.name:
                     self._tags[run_id, RUN_NAME_TAG] = event.name
             case RunDeleted():
-                self._patch(run_id, deleted=True)
+                self._patch(run_id, deleted=True, deleted_ms=event.deleted_ms)
             case RunRestored():
                 self._patch(run_id, deleted=False)
+                self._row(run_id)["deleted_ms"] = None
             case RunTagDeleted():
                 self._tags[run_id, event.key] = None
             case _:
@@ -140,6 +154,7 @@ class Gathered:
             "start_ms": event.start_ms,
             "end_ms": None,
             "deleted": False,
+            "deleted_ms": None,
         }
         self._tags.update(((run_id, key), value) for key, value in event.tags.items())
 
@@ -154,10 +169,13 @@ class Gathered:
             self._model_points.append((run_id, event))
 
     def _patch(self, run_id: uuid.UUID, **changes: Any) -> None:
+        changed = ((name, value) for name, value in changes.items() if value is not None)
+        self._row(run_id).update(changed)
+
+    def _row(self, run_id: uuid.UUID) -> dict[str, Any]:
+        """The run's row where it is new, else what changes of it."""
         row = self._runs.get(run_id)
-        if row is None:
-            row = self._patches.setdefault(run_id, {})
-        row.update((name, value) for name, value in changes.items() if value is not None)
+        return self._patches.setdefault(run_id, {}) if row is None else row
 
     async def write(self, connection: Any, since: int, position: int, *, behind: bool) -> tuple[int, int]:
         """Write what was gathered up to `position`, in a fold of what follows `since`.
@@ -169,7 +187,7 @@ class Gathered:
             rows = [(run_id, self._experiments[run_id], *row.values()) for run_id, row in self._runs.items()]
             await connection.execute(SQL["insert_runs"], *zip(*rows, strict=True))
         if self._patches:
-            names = ("name", "status", "end_ms", "deleted")
+            names = ("name", "status", "end_ms", "deleted", "deleted_ms")
             rows = [(run_id, *map(row.get, names)) for run_id, row in self._patches.items()]
             await connection.execute(SQL["update_runs"], *zip(*rows, strict=True))
         if self._params:

@@ -52,7 +52,8 @@ async def _experiment_lifecycle(
 ) -> None:
     deleted = isinstance(event, ExperimentDeleted)
     await connection.execute(SQL["set_experiment_deleted"], entry.experiment_id, deleted, event.updated_ms)
-    await connection.execute(SQL["set_runs_deleted"], entry.experiment_id, deleted)
+    since_ms = event.updated_ms if deleted else None
+    await connection.execute(SQL["set_runs_deleted"], entry.experiment_id, deleted, since_ms)
 
 
 async def _experiment_tag_set(connection: Any, entry: StoredEntry, event: ExperimentTagSet) -> None:

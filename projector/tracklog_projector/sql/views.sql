@@ -43,9 +43,11 @@ create table run (
     start_ms bigint not null,
     end_ms bigint,
     deleted boolean not null default false,
+    deleted_ms bigint, -- since when, null for a run that is not
     primary key (partition, run_id)
 ) with (fillfactor = 80);
 create index run_by_start on run (experiment_id, deleted, start_ms desc, run_id) include (partition);
+create index run_by_deletion on run (deleted_ms, run_id) where deleted;
 
 create table param (
     partition integer not null,
@@ -208,6 +210,7 @@ create table model_metric (
     step bigint not null,
     primary key (partition, model_id, key, "timestamp", step, run_id)
 );
+create index model_metric_by_run on model_metric (run_id);
 
 -- A trace: one request to a program, told as spans.
 create table trace (
