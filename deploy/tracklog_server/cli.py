@@ -7,14 +7,18 @@ import io
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import fields
 from typing import Any
 
+from tracklog_server.gc_options import GcOptions
+from tracklog_server.gc_options import add_options as add_gc_options
 from tracklog_server.problems import FAILED, AlreadyTold, StartError
 from tracklog_server.settings import OPTIONS, Settings, environment_name, load, option_name
 
 INTERRUPTED = 130
 # The client's own command: it needs nothing of the server's.
 SYNC = "sync"
+GC = "gc"
 
 # Loaded only when asked for: the server's parent process stays small.
 COMMANDS = {
@@ -23,6 +27,11 @@ COMMANDS = {
         "tracklog_server.rebuild",
         "rebuild the views from the log, beside the live ones, and switch over",
         ("data_dir", "database_url"),
+    ),
+    GC: (
+        "tracklog_server.gc",
+        "say what was deleted long ago, or with --delete take it away for good",
+        ("data_dir", "database_url", "artifact_root"),
     ),
 }
 
@@ -66,6 +75,8 @@ def command_line(*, wanted: str = "") -> argparse.ArgumentParser:
             epilog="An option wins over its environment variable.",
         )
         _add_settings(sub, names)
+        if command == GC:
+            add_gc_options(sub)
     _add_sync(commands)
     for command, summary in ACCESS_COMMANDS.items():
         sub = commands.add_parser(command, help=summary, description=f"{summary.capitalize()}.")
@@ -133,8 +144,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return code
         if command == SYNC:
             return _sync(**parsed)
+        gc = [GcOptions(**{f.name: parsed.pop(f.name) for f in fields(GcOptions)})] if command == GC else []
         settings = load(parsed, os.environ)
-        return _run(command, settings)
+        return _run(command, settings, *gc)
     except AlreadyTold:
         return FAILED
     except KeyboardInterrupt:
@@ -160,8 +172,8 @@ def _check_dependencies() -> None:
         raise StartError("the server's dependencies are missing: pip install 'tracklog[server]'")
 
 
-def _run(command: str, settings: Settings) -> int:
+def _run(command: str, settings: Settings, *options: GcOptions) -> int:
     _check_dependencies()
     module = importlib.import_module(COMMANDS[command][0])
-    code: int = module.run(settings)
+    code: int = module.run(settings, *options)
     return code

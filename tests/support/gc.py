@@ -1,0 +1,21 @@
+"""`tracklog gc`, run beside a server or without."""
+
+import subprocess
+from pathlib import Path
+
+from tests.support.server import clean_environment, tracklog_command
+
+
+def gc_command(data_dir: Path, *options: str) -> list[str]:
+    """The command that collects all that was deleted up to now."""
+    return [*tracklog_command(), "gc", "--data-dir", str(data_dir), "--older-than", "0s", *options]
+
+
+def gc(data_dir: Path, *options: str) -> str:
+    """What it tells, once it is done."""
+    command = gc_command(data_dir, *options)
+    done = subprocess.run(
+        command, env=clean_environment(), capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
