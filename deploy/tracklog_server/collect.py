@@ -12,8 +12,10 @@ from typing import Any, Final
 
 from tqdm import tqdm
 
-from tracklog_artifacts.ledger import Intent, Ledger, StoredFile
+from tracklog_artifacts.config import ArtifactConfig
+from tracklog_artifacts.ledger import Intent, Ledger
 from tracklog_artifacts.paths import ArtifactPath
+from tracklog_artifacts.settle import Settler
 from tracklog_artifacts.store import ArtifactStore, Stat
 from tracklog_contract.artifact_places import root_of
 from tracklog_contract.errors import Rejected
@@ -206,26 +208,14 @@ class Collector:
         await self._ledger.forgotten([Intent(path, None, 0.0, upload_id) for path, upload_id in stale])
 
     async def _settle_intents(self) -> str:
-        """Record the signed uploads that came without a word, and forget those that expired long ago."""
-        expired = [
-            intent
-            for intent in await self._ledger.intents(())
-            if intent.expires_at_s <= self._plan.uploads_until_s
-        ]
+        """Record the signed uploads that came without a word, and forget those that will come no more."""
+        expired = [item for item in await self._ledger.intents(()) if item.expires_at_s <= time.time()]
         if self._plan.delete:
-            for begin in range(0, len(expired), INTENTS_AT_ONCE):
-                await self._settle(expired[begin : begin + INTENTS_AT_ONCE])
+            settler = Settler(self._store, self._ledger, ArtifactConfig())
+            after = await settler.sweep(())
+            while after:
+                after = await settler.sweep(after)
         return f"{'settled' if self._plan.delete else 'would settle'} {len(expired):,} expired uploads"
-
-    async def _settle(self, intents: list[Intent]) -> None:
-        for intent in intents:
-            stat = await self._stat(intent.path)
-            if stat is not None and intent.size_bytes in (None, stat.size_bytes):
-                file = StoredFile(intent.path, stat.size_bytes, stat.sha256 or intent.sha256, stat.etag)
-                # One without an owner or a place in the quota stays an orphan.
-                with contextlib.suppress(Rejected):
-                    await self._ledger.stored([file])
-        await self._ledger.forgotten(intents)
 
     async def _stat(self, path: ArtifactPath) -> Stat | None:
         with contextlib.suppress(Rejected):
