@@ -31,7 +31,7 @@ COMMANDS = {
     GC: (
         "tracklog_server.gc",
         "say what was deleted long ago, or with --delete take it away for good",
-        ("data_dir", "database_url", "artifact_root"),
+        ("data_dir", "database_url", *(name for name in OPTIONS if name.startswith("artifact_"))),
     ),
 }
 

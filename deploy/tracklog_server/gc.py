@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator
 from typing import Final
 
-from tracklog_artifacts.local import LocalStore
+from tracklog_artifacts.stores import open_store
 from tracklog_contract.limits import QUOTAS
 from tracklog_ingest.service import Ingest, IngestConfig
 from tracklog_projector.artifacts import ArtifactQueries
@@ -75,7 +75,7 @@ async def _collect(dsn: str, settings: Settings, plan: Plan) -> None:
             raise StartError("another tracklog gc is at work")
         async with _rooms(dsn) as (ingest, queries):
             ledger = LogLedger(ingest, ArtifactQueries(queries))
-            store = LocalStore(settings.artifact_dir)
+            store = open_store(settings.artifact_place)
             collector = Collector(connection, ingest, queries, ledger, store, plan)
             async for line in collector.collect():
                 sys.stdout.write(f"{line}\n")
