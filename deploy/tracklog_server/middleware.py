@@ -54,11 +54,11 @@ def answer_to(error: TracklogError) -> web.Response:
     return error_answer(error.status, error.error_code, error.message, headers)
 
 
-def error_middleware(hosts: HostCheck, traffic: Traffic, identify: Identify | None = None) -> Any:
+def error_middleware(hosts: HostCheck, traffic: Traffic, identify: Identify) -> Any:
     """The middleware of every application of ours.
 
     It gives each request its REQUEST_ID, STARTED_AT and caller, and lets no exception through but a
-    client's disconnection. Without `identify` every request is anyone's.
+    client's disconnection.
     """
     # Unique among processes and restarts, and cheap: a random start, then a number.
     prefix = secrets.token_hex(4)
@@ -80,11 +80,10 @@ def error_middleware(hosts: HostCheck, traffic: Traffic, identify: Identify | No
     return around
 
 
-async def _answered(request: web.Request, handler: Handler, identify: Identify | None) -> web.StreamResponse:
+async def _answered(request: web.Request, handler: Handler, identify: Identify) -> web.StreamResponse:
     try:
-        if identify is not None:
-            # For each request anew: those of a connection share their context.
-            CALLER.set(await identify(request))
+        # For each request anew: those of a connection share their context.
+        CALLER.set(await identify(request))
         return await handler(request)
     except TracklogError as error:
         return _unless_started(request, error, _answer_to_ours)

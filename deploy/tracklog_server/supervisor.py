@@ -30,7 +30,7 @@ TICK_S: Final = 1.0
 # So many deaths in a row while starting mean that it will not start.
 START_DEATHS_MAX: Final = 4
 # What one worker's pools may hold (worker.py), and what the projector, rebuilds and people need besides.
-CONNECTIONS_PER_WORKER: Final = 16
+CONNECTIONS_PER_WORKER: Final = 20
 CONNECTIONS_BESIDES: Final = 24
 
 

@@ -25,8 +25,10 @@ from tracklog_projector.schema import LIVE
 from tracklog_projector.service import Queries
 from tracklog_projector.traces import TraceQueries
 from tracklog_server import databricks, status, web_page
-from tracklog_server.access.authenticator import Authenticator
+from tracklog_server.access import permissions_http, roles_http, users_http, workspaces_http
+from tracklog_server.access.authenticator import Authenticator, anyone
 from tracklog_server.access.needs import need_of
+from tracklog_server.access.office import Office
 from tracklog_server.database import open_pool
 from tracklog_server.hosts import HostCheck
 from tracklog_server.ledger import LogLedger
@@ -49,6 +51,8 @@ INGEST_CONNECTIONS_MAX: Final = 5
 QUERY_CONNECTIONS_MAX: Final = 8
 # Who asks for rights, admission among them, must not wait for either.
 ACCESS_CONNECTIONS_MAX: Final = 3
+# Changes of access wait for their turn at the log; who holds it may have to ask for rights.
+OFFICE_CONNECTIONS_MAX: Final = 2
 
 TRACKLOG_VERSION: Final = version("tracklog")
 
@@ -75,12 +79,16 @@ async def run(task: Task, stop: asyncio.Event) -> None:
         open_pool(
             task.dsn, "access", schema="tracklog_access", connections_max=ACCESS_CONNECTIONS_MAX
         ) as asking,
+        open_pool(
+            task.dsn, "office", schema="tracklog_access", connections_max=OFFICE_CONNECTIONS_MAX
+        ) as changing,
     ):
         queries = Queries(reading, task.dsn)
         ingest = _ingest(writing, queries, task)
         traffic = Traffic()
         authenticator = Authenticator(asking) if task.auth else None
-        application = _application(ingest, queries, traffic, task, authenticator)
+        office = Office(changing, authenticator) if authenticator else None
+        application = _application(ingest, queries, traffic, task, office)
         async with asyncio.TaskGroup() as tasks:
             running = [
                 tasks.create_task(ingest.run(), name="ingest"),
@@ -109,7 +117,7 @@ def _application(
     queries: Queries,
     traffic: Traffic,
     task: Task,
-    authenticator: Authenticator | None = None,
+    office: Office | None = None,
 ) -> web.Application:
     store = open_store(task.artifact_place)
     ledger = LogLedger(ingest, ArtifactQueries(queries))
@@ -134,10 +142,24 @@ def _application(
         ("GET", "/health", health),
         ("HEAD", "/health", health),
     )
-    hosts = HostCheck(task.allowed_hosts, any_host=authenticator is not None)
+    hosts = HostCheck(task.allowed_hosts, any_host=office is not None)
+    authenticator = None
+    if office is not None:
+        authenticator = office.authenticator
+        routes = (*routes, *access_routes(office))
     application = compose(routes, hosts, traffic, root_routes, authenticator)
     application[ARTIFACTS] = artifacts
     return application
+
+
+def access_routes(office: Office) -> tuple[Route, ...]:
+    """The endpoints about who may do what, which are there with authentication only."""
+    return (
+        *permissions_http.routes(office),
+        *users_http.routes(office),
+        *roles_http.routes(office),
+        *workspaces_http.routes(office),
+    )
 
 
 def compose(
@@ -154,11 +176,11 @@ def compose(
     needs: dict[web.AbstractRoute, Need] = {}
 
     async def identify(request: web.Request) -> Caller:
-        assert authenticator is not None
         # Whoever asks for what is not there hears that only when they are known.
-        return await authenticator.caller(request, needs.get(request.match_info.route, Need.SIGNED_IN))
+        need = needs.get(request.match_info.route, Need.SIGNED_IN)
+        return anyone(request, need) if authenticator is None else await authenticator.caller(request, need)
 
-    around = error_middleware(hosts, traffic, identify if authenticator else None)
+    around = error_middleware(hosts, traffic, identify)
     application = web.Application(
         middlewares=[around, databricks.middleware()], client_max_size=JSON_BODY_BYTES_MAX
     )

@@ -13,6 +13,7 @@ import mlflow
 import pytest
 from mlflow import MlflowClient
 
+from tests.support.access import Access, World, new_world, running_access
 from tests.support.api import Api, path_of
 from tests.support.server import Server, running_server
 from tests.support.spools import temporary_spool
@@ -36,6 +37,27 @@ def tracking_server() -> Iterator[Server]:
         patch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
         patch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
         yield server
+
+
+@pytest.fixture(scope="session")
+def access() -> Iterator[Access]:
+    """A server with authentication, and a principal of each level; shared as `tracking_server` is."""
+    with running_access() as access, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+        yield access
+
+
+@pytest.fixture(scope="session")
+def access_api(access: Access) -> Iterator[Api]:
+    """A connection to `access`."""
+    with Api(access.server.url) as api:
+        yield api
+
+
+@pytest.fixture(scope="session")
+def world(access: Access, access_api: Api) -> World:
+    """Something on `access` in which nothing changes."""
+    return new_world(access, access_api)
 
 
 @pytest.fixture

@@ -2,9 +2,10 @@
 
 import asyncio
 import base64
+import contextlib
 import datetime as dt
 import secrets
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +13,7 @@ import asyncpg
 
 from tests.support import otlp
 from tests.support.api import Api
-from tests.support.server import Server
+from tests.support.server import Server, running_server
 from tracklog_contract.caller import Level
 from tracklog_ingest.access import permissions, principals, workspaces
 from tracklog_ingest.access.permissions import Resource
@@ -177,6 +178,37 @@ def make_world(api: Api, headers: Mapping[str, str]) -> World:
     return World(
         experiment_id, secret, run_id, model["model"]["info"]["model_id"], trace_id, assessment, secret
     )
+
+
+# What one may do with a world, by name; in the default workspace nobody may do anything unless it is said.
+LEVELS = {"stranger": None, "reader": Level.READ, "editor": Level.EDIT, "manager": Level.MANAGE}
+
+
+def new_world(access: Access, api: Api) -> World:
+    """A world of root's, on which each of LEVELS has their level."""
+    world = make_world(api, access.headers("root"))
+
+    async def grant(turn: Turn) -> None:
+        resource = Resource("experiment", world.experiment_id)
+        for name, level in LEVELS.items():
+            if level is not None:
+                await permissions.set_permission(turn, "default", resource, level, principal=name)
+
+    access.change(grant)
+    return world
+
+
+@contextlib.contextmanager
+def running_access(*options: str) -> Iterator[Access]:
+    """A server of two processes with authentication: root, each of LEVELS, and an outsider."""
+    with running_server(None, "--auth", "--workers", "2", *options) as server:
+        access = Access(server)
+        access.change(make_workspace)
+        access.make_principal("root", admin=True)
+        for name in LEVELS:
+            access.make_principal(name)
+        access.make_principal("outsider", home=OTHER_WORKSPACE)
+        yield access
 
 
 async def make_workspace(turn: Turn) -> None:

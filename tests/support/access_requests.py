@@ -26,6 +26,9 @@ ANY: Final = secrets.token_hex(4)
 MODEL: Final = "/api/2.0/mlflow/logged-models/"
 FS: Final = "/api/2.0/fs"
 NATIVE: Final = "/api/tracklog/v1/artifacts"
+MLFLOW_3: Final = "/api/3.0/mlflow"
+# Of the first role of a new server, and of the first permission that it has.
+ROLE_ID: Final = 1
 TRACES_3: Final = "/api/3.0/mlflow/traces"
 
 
@@ -370,6 +373,91 @@ REQUESTS: Final[dict[str, Callable[[World], Asked]]] = {
     ),
     "GET /tracklog/v1/artifacts/carried": lambda _: Asked(f"{NATIVE}/carried"),
     "GET /2.0/preview/scim/v2/Me": lambda _: Asked("/api/2.0/preview/scim/v2/Me"),
+    **{
+        f"{method} /2.0/permissions/experiments/{{experiment_id}}": lambda w: Asked(
+            f"/api/2.0/permissions/experiments/{w.experiment_id}",
+            {"access_control_list": [{"user_name": "manager", "permission_level": "CAN_MANAGE"}]},
+        )
+        for method in ("PUT", "PATCH")
+    },
+    "GET /2.0/permissions/experiments/{experiment_id}": lambda w: Asked(
+        f"/api/2.0/permissions/experiments/{w.experiment_id}"
+    ),
+    "GET /2.0/permissions/experiments/{experiment_id}/permissionLevels": lambda w: Asked(
+        f"/api/2.0/permissions/experiments/{w.experiment_id}/permissionLevels"
+    ),
+    "POST /2.0/mlflow/users/create": lambda _: Asked(
+        "users/create", {"username": "new", "password": "a long enough one"}
+    ),
+    "GET /2.0/mlflow/users/get": lambda _: Asked("users/get", {"username": "root"}),
+    "GET /2.0/mlflow/users/list": lambda _: Asked("users/list"),
+    "GET /2.0/mlflow/users/current": lambda _: Asked("users/current"),
+    "PATCH /2.0/mlflow/users/update-password": lambda _: Asked(
+        "users/update-password", {"username": "root", "password": "a long enough one"}
+    ),
+    "PATCH /2.0/mlflow/users/update-admin": lambda _: Asked(
+        "users/update-admin", {"username": "stranger", "is_admin": True}
+    ),
+    "DELETE /2.0/mlflow/users/delete": lambda _: Asked("users/delete", {"username": "root"}),
+    "GET /3.0/mlflow/users/current/permissions": lambda _: Asked(f"{MLFLOW_3}/users/current/permissions"),
+    "GET /3.0/mlflow/users/permissions/list": lambda _: Asked(
+        f"{MLFLOW_3}/users/permissions/list", {"username": "root"}
+    ),
+    "GET /3.0/mlflow/users/permissions/get": lambda w: Asked(
+        f"{MLFLOW_3}/users/permissions/get",
+        {"username": "root", "resource_type": "experiment", "resource_id": w.experiment_id},
+    ),
+    **{
+        f"POST /3.0/mlflow/users/permissions/{what}": lambda w, what=what: Asked(  # type: ignore[misc]
+            f"{MLFLOW_3}/users/permissions/{what}",
+            {
+                "username": "stranger",
+                "resource_type": "experiment",
+                "resource_id": w.experiment_id,
+                "permission": "MANAGE",
+            },
+        )
+        for what in ("grant", "revoke")
+    },
+    "GET /3.0/mlflow/users/roles/list": lambda _: Asked(f"{MLFLOW_3}/users/roles/list", {"username": "root"}),
+    "POST /3.0/mlflow/roles/create": lambda _: Asked(
+        f"{MLFLOW_3}/roles/create", {"name": "mine", "workspace": "default"}
+    ),
+    "GET /3.0/mlflow/roles/list": lambda _: Asked(f"{MLFLOW_3}/roles/list", {"workspace": "default"}),
+    **{
+        f"{method} /3.0/mlflow/roles/{path}": lambda _, path=path: Asked(  # type: ignore[misc]
+            f"{MLFLOW_3}/roles/{path}",
+            {
+                "role_id": ROLE_ID,
+                "role_permission_id": ROLE_ID,
+                "username": "stranger",
+                "name": "other",
+                "resource_type": "experiment",
+                "resource_pattern": "*",
+                "permission": "MANAGE",
+            },
+        )
+        for method, path in (
+            ("GET", "get"),
+            ("PATCH", "update"),
+            ("DELETE", "delete"),
+            ("POST", "permissions/add"),
+            ("DELETE", "permissions/remove"),
+            ("GET", "permissions/list"),
+            ("PATCH", "permissions/update"),
+            ("POST", "assign"),
+            ("DELETE", "unassign"),
+            ("GET", "users/list"),
+        )
+    },
+    "GET /3.0/mlflow/workspaces": lambda _: Asked(f"{MLFLOW_3}/workspaces"),
+    "POST /3.0/mlflow/workspaces": lambda _: Asked(f"{MLFLOW_3}/workspaces", {"name": "mine"}),
+    **{
+        f"{method} /3.0/mlflow/workspaces/{{workspace_name}}": lambda _: Asked(
+            f"{MLFLOW_3}/workspaces/default", {"description": "mine"}
+        )
+        for method in ("GET", "PATCH", "DELETE")
+    },
     "GET /2.0/mlflow/gateway-proxy": lambda _: Asked("gateway-proxy"),
     "GET /2.0/mlflow/model-versions/search": lambda _: Asked("model-versions/search"),
     "GET /2.0/mlflow/registered-models/search": lambda _: Asked("registered-models/search"),

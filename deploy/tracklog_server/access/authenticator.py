@@ -21,12 +21,12 @@ import asyncpg
 import structlog
 from aiohttp import web
 
-from tracklog_contract.caller import Caller, Level, Need, Rights
-from tracklog_contract.errors import DENIED, NOT_FOUND, UNAUTHENTICATED, Rejected
+from tracklog_contract.caller import ANYONE, Caller, Level, Need, Rights
+from tracklog_contract.errors import DENIED, FEATURE_DISABLED, NOT_FOUND, UNAUTHENTICATED, Rejected
 from tracklog_contract.sqlfiles import statements
 from tracklog_server.access import passwords, tokens
 from tracklog_server.access.rights import DatabaseRights
-from tracklog_server.access.throttle import Throttle
+from tracklog_server.access.throttle import ADDRESS_FAILURES_MAX, NAME_FAILURES_MAX, Throttle
 
 SQL: Final = statements("tracklog_server")
 POLL_S: Final = 0.4
@@ -90,7 +90,7 @@ class Authenticator:
         self._clock = clock
         self._key = secrets.token_bytes(32)
         self._identities: dict[bytes, Identity] = {}
-        self._rights: dict[tuple[int, str], DatabaseRights] = {}
+        self._rights: dict[tuple[int, str, bool], DatabaseRights] = {}
         # Passwords that were right, by digest of the credential: what was kept of them then.
         self._proofs: dict[bytes, bytes] = {}
         self._version = -1
@@ -99,7 +99,8 @@ class Authenticator:
         self._used: set[str] = set()
         self._used_written_at = clock()
         self._hashing = asyncio.Semaphore(PASSWORDS_AT_ONCE)
-        self._throttle = Throttle(clock)
+        self._by_name = Throttle(NAME_FAILURES_MAX, clock)
+        self._by_address = Throttle(ADDRESS_FAILURES_MAX, clock)
 
     async def run(self) -> None:
         """Ask for changes of access until cancelled."""
@@ -108,7 +109,7 @@ class Authenticator:
                 asked_at = self._clock()
                 version = await self._pool.fetchval(SQL["get_access_version"], timeout=TRUSTED_S)
                 if version != self._version:
-                    self._forget()
+                    self.forget()
                     self._version = version
                 self._asked_at = asked_at
                 await self._write_used()
@@ -124,14 +125,14 @@ class Authenticator:
         if need is Need.OPEN:
             return NOBODY
         if self._clock() - self._asked_at > TRUSTED_S:
-            self._forget()
+            self.forget()
         identity = await self.identity(request)
         named = request.headers.get(WORKSPACE_HEADER, "").strip()
         workspace = named or identity.workspace or identity.home
-        rights = await self._rights_of(identity, workspace)
+        rights = await self._rights_by(identity, workspace)
         if named and rights is None:
             raise Rejected(NOT_FOUND, f"Workspace '{named}' not found")
-        if need is Need.ADMIN and not identity.admin:
+        if need is Need.ADMIN and not (identity.admin and identity.workspace is None):
             raise Rejected(DENIED, f"User {identity.name} is not an administrator.")
         found = Caller(identity.name, workspace, need, rights or NOTHING)
         if need is Need.CREATE:
@@ -161,21 +162,38 @@ class Authenticator:
             self._used.add(identity.token_id)
         return identity
 
-    async def rights_in(self, identity: Identity, workspace: str) -> Rights:
-        """What somebody may do in a workspace; nothing, when they may not enter it."""
-        return await self._rights_of(identity, workspace) or NOTHING
+    async def enters(self, request: web.Request, workspace: str) -> bool:
+        """May who makes this request enter a workspace, by this credential."""
+        return await self._rights_by(await self.identity(request), workspace) is not None
 
-    async def _rights_of(self, identity: Identity, workspace: str) -> DatabaseRights | None:
-        if identity.workspace not in (None, workspace):
+    async def rights_of(self, principal_id: int, workspace: str) -> Rights:
+        """What somebody may do in a workspace; nothing, when they may not enter it."""
+        return await self._rights_of(principal_id, workspace) or NOTHING
+
+    async def password_is(self, name: str, password: str, address: str) -> bool:
+        """Is this a user's password. Guesses are counted as those at signing in.
+
+        Raises: TooMany.
+        """
+        row = await self._pool.fetchrow(SQL["get_identity_by_name"], name)
+        return row is not None and await self._password_is(name, password, row["password"], address)
+
+    async def _rights_by(self, identity: Identity, workspace: str) -> DatabaseRights | None:
+        if identity.workspace not in (None, workspace) or "\0" in workspace:
             return None
-        key = (identity.principal_id, workspace)
+        return await self._rights_of(identity.principal_id, workspace, bound=identity.workspace is not None)
+
+    async def _rights_of(
+        self, principal_id: int, workspace: str, *, bound: bool = False
+    ) -> DatabaseRights | None:
+        key = (principal_id, workspace, bound)
         rights = self._rights.get(key)
         if rights is None:
             generation = self._generation
-            row = await self._pool.fetchrow(SQL["get_rights"], workspace, identity.principal_id)
+            row = await self._pool.fetchrow(SQL["get_rights"], workspace, principal_id)
             if row is None:
                 return None
-            rights = DatabaseRights(self._pool, workspace, row)
+            rights = DatabaseRights(self._pool, workspace, row, bound=bound)
             # A refusal is not remembered: whoever is let in is let in at once.
             if rights.enters and generation == self._generation:
                 _bound(self._rights)[key] = rights
@@ -205,20 +223,27 @@ class Authenticator:
         row = await self._pool.fetchrow(SQL["get_identity_by_name"], name.replace("\0", ""))
         kept = row["password"] if row is not None else None
         if kept is None or not hmac.compare_digest(self._proofs.get(key, b""), kept):
-            subjects = (("name", name), ("address", address))
-            self._throttle.check(*subjects)
-            async with self._hashing:
-                right = await asyncio.to_thread(passwords.matches, password, kept or passwords.NOBODYS)
-            if not right or kept is None:
-                self._throttle.failed(*subjects)
-                log.warning("sign_in_failed", principal=name[:100], address=address)
+            if not await self._password_is(name, password, kept, address) or kept is None:
                 raise unauthenticated("The user name or password is wrong.")
             _bound(self._proofs)[key] = kept
         if row["disabled"]:
             raise unauthenticated("The user name or password is wrong.")
         return _identity(row)
 
-    def _forget(self) -> None:
+    async def _password_is(self, name: str, password: str, kept: bytes | None, address: str) -> bool:
+        self._by_name.check(name)
+        self._by_address.check(address)
+        async with self._hashing:
+            right = await asyncio.to_thread(passwords.matches, password, kept or passwords.NOBODYS)
+        if right and kept is not None:
+            return True
+        self._by_name.failed(name)
+        self._by_address.failed(address)
+        log.warning("sign_in_failed", principal=name[:100], address=address)
+        return False
+
+    def forget(self) -> None:
+        """Ask the database anew from now on."""
         self._generation += 1
         self._identities.clear()
         self._rights.clear()
@@ -228,6 +253,19 @@ class Authenticator:
             used, self._used = self._used, set()
             self._used_written_at = self._clock()
             await self._pool.execute(SQL["set_tokens_used"], sorted(used))
+
+
+def anyone(request: web.Request, need: Need) -> Caller:
+    """The caller of a server without authentication, where there is one workspace only.
+
+    Raises: Rejected, when the request names a workspace, as MLflow's server without workspaces does.
+    """
+    if need is not Need.OPEN and request.headers.get(WORKSPACE_HEADER, "").strip():
+        raise Rejected(
+            FEATURE_DISABLED,
+            "Workspace APIs are not available: workspaces are not enabled on this server",
+        )
+    return ANYONE
 
 
 def unauthenticated(message: str) -> Rejected:

@@ -2,6 +2,7 @@
 
 Paths are without the prefixes /api and /ajax-api; version 3.0 of a 2.0 path needs what that does. READ, EDIT
 and MANAGE are levels on each experiment that a request touches: the rooms ask for them where they meet it.
+Endpoints about access that need a signed-in caller only look themselves at who manages what.
 """
 
 import re
@@ -33,6 +34,35 @@ _TABLE: Final = {
         POST /3.0/mlflow/ui-telemetry
         GET /2.0/preview/scim/v2/Me
         GET /tracklog/v1/artifacts/carried
+        GET /2.0/permissions/experiments/{experiment_id}
+        PUT /2.0/permissions/experiments/{experiment_id}
+        PATCH /2.0/permissions/experiments/{experiment_id}
+        GET /2.0/permissions/experiments/{experiment_id}/permissionLevels
+        GET /2.0/mlflow/users/get
+        GET /2.0/mlflow/users/list
+        GET /2.0/mlflow/users/current
+        PATCH /2.0/mlflow/users/update-password
+        GET /3.0/mlflow/users/current/permissions
+        GET /3.0/mlflow/users/permissions/list
+        POST /3.0/mlflow/users/permissions/grant
+        POST /3.0/mlflow/users/permissions/revoke
+        GET /3.0/mlflow/users/permissions/get
+        GET /3.0/mlflow/users/roles/list
+        POST /3.0/mlflow/roles/create
+        GET /3.0/mlflow/roles/get
+        GET /3.0/mlflow/roles/list
+        PATCH /3.0/mlflow/roles/update
+        DELETE /3.0/mlflow/roles/delete
+        POST /3.0/mlflow/roles/permissions/add
+        DELETE /3.0/mlflow/roles/permissions/remove
+        GET /3.0/mlflow/roles/permissions/list
+        PATCH /3.0/mlflow/roles/permissions/update
+        POST /3.0/mlflow/roles/assign
+        DELETE /3.0/mlflow/roles/unassign
+        GET /3.0/mlflow/roles/users/list
+        GET /3.0/mlflow/workspaces
+        GET /3.0/mlflow/workspaces/{workspace_name}
+        PATCH /3.0/mlflow/workspaces/{workspace_name}
     """,
     Need.READ: """
         GET /2.0/mlflow/experiments/get
@@ -144,6 +174,13 @@ _TABLE: Final = {
     Need.MANAGE: """
         POST /2.0/mlflow/experiments/delete
         POST /2.0/mlflow/experiments/restore
+    """,
+    Need.ADMIN: """
+        POST /2.0/mlflow/users/create
+        PATCH /2.0/mlflow/users/update-admin
+        DELETE /2.0/mlflow/users/delete
+        POST /3.0/mlflow/workspaces
+        DELETE /3.0/mlflow/workspaces/{workspace_name}
     """,
     Need.CREATE: """
         POST /2.0/mlflow/experiments/create

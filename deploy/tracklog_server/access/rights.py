@@ -15,13 +15,16 @@ class DatabaseRights:
 
     Only what is granted is kept: a refusal is always the database's word of this moment, so whoever was given
     access has it at once, on every node. What is kept ends with this object (Authenticator says when).
+
+    Args: bound: to this workspace, by a token that is good for no other: its owner is no administrator by it.
     """
 
-    def __init__(self, pool: Any, workspace: str, row: Mapping[str, Any]) -> None:
+    def __init__(self, pool: Any, workspace: str, row: Mapping[str, Any], *, bound: bool = False) -> None:
         self._pool = pool
         self._workspace = workspace
         self._principal_id: int = row["principal_id"]
         self._levels: dict[int, Level] = {}
+        self.is_admin = bool(row["admin"]) and not bound
         self.manages = bool(row["admin"]) or (row["of_workspace"] or 0) >= Level.MANAGE
         member = (row["of_workspace"] or 0) >= Level.READ
         self.enters = self.manages or member or bool(row["has_any"])

@@ -93,6 +93,16 @@ async def permissions_on(
     return await turn.fetch("get_permissions", workspace, kind, number, team_id, principal, permission_id)
 
 
+async def is_known_in(turn: Turn, workspace: str, principal_id: int) -> bool:
+    """Does anything in a workspace speak of a principal, itself or as a member of a team."""
+    return bool(await turn.value("principal_is_known", workspace, principal_id))
+
+
+async def group_is_known_in(turn: Turn, workspace: str, team_id: int) -> bool:
+    """Does anything in a workspace speak of a group."""
+    return bool(await turn.value("group_is_known", workspace, team_id))
+
+
 async def delete_permissions(turn: Turn, rows: Iterable[Mapping[str, Any]]) -> None:
     """Take away these permissions (rows of get_permissions)."""
     for row in rows:

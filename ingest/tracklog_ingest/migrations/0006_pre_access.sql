@@ -57,8 +57,8 @@ create table tracklog_access.member (
 );
 create index member_by_team on tracklog_access.member (team_id);
 
--- What a principal, or a team's members, may do with one thing of a workspace, or ('*') all of a type. Only types
--- 'workspace' and 'experiment' mean anything here; the others are kept for MLflow's clients.
+-- What a principal, or a team's members, may do with one thing of a workspace, or ('*') all of a type: 'workspace' (as
+-- such, '*' only) or 'experiment'.
 create table tracklog_access.permission (
     permission_id bigint generated always as identity primary key,
     workspace text not null collate "C",
