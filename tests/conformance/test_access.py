@@ -34,6 +34,7 @@ FREE = (
     "/2.0/mlflow/model-versions/search",
     "/2.0/mlflow/registered-models/search",
     "/3.0/mlflow/ui-telemetry",
+    "/2.0/preview/scim/v2/Me",
 )
 TAKING_AWAY = ("delete", "restore", "experiments/update")
 ROUTES = [(method, path) for method, path in NEEDS if NEEDS[method, path] is not Need.OPEN]

@@ -33,7 +33,6 @@ _TABLE: Final = {
         GET /3.0/mlflow/ui-telemetry
         POST /3.0/mlflow/ui-telemetry
         GET /2.0/preview/scim/v2/Me
-        GET /tracklog/v1/artifacts/carried
         GET /2.0/permissions/experiments/{experiment_id}
         PUT /2.0/permissions/experiments/{experiment_id}
         PATCH /2.0/permissions/experiments/{experiment_id}
@@ -176,6 +175,7 @@ _TABLE: Final = {
         POST /2.0/mlflow/experiments/restore
     """,
     Need.ADMIN: """
+        GET /tracklog/v1/artifacts/carried
         POST /2.0/mlflow/users/create
         PATCH /2.0/mlflow/users/update-admin
         DELETE /2.0/mlflow/users/delete
