@@ -167,9 +167,9 @@ class S3Store:
         """As `ArtifactStore.sign_put`."""
         headers = self._config.encryption_headers
         if sha256:
-            # Twice: every store checks the one, and the other is kept and told later by those that keep it.
-            headers["x-amz-content-sha256"] = sha256
             headers["x-amz-checksum-sha256"] = b64encode(bytes.fromhex(sha256)).decode()
+            if self._config.payload_hash:
+                headers["x-amz-content-sha256"] = sha256
         return self._signer.sign(
             "PUT", self._key(path), expires_s=expires_s, headers=headers, size_bytes=size_bytes
         )

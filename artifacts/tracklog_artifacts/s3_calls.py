@@ -59,7 +59,7 @@ class S3Calls:
         self._threads = Threads(self._executor)
         self._session = session or boto3.session.Session()
         self.region = config.region or self._session.region_name or "us-east-1"
-        credentials = self._translated(self._session.get_credentials)
+        credentials = self.now(self._session.get_credentials)
         if credentials is None:
             raise _no_credentials(config)
         self.credentials = credentials
@@ -92,11 +92,11 @@ class S3Calls:
         Raises: Rejected (RESOURCE_DOES_NOT_EXIST) for what is not there; Rejected for what the store finds
         wrong with parts or bytes; Busy; Misconfigured; Unavailable.
         """
-        return await self._threads.run(functools.partial(self._translated, work, **parameters))
+        return await self._threads.run(functools.partial(self.now, work, **parameters))
 
     def start(self, work: Callable[..., _T], **parameters: Any) -> "asyncio.Future[_T]":
         """Begin `work(**parameters)` in a thread; its outcome is that of `run`."""
-        call = functools.partial(self._translated, work, **parameters)
+        call = functools.partial(self.now, work, **parameters)
         return asyncio.get_running_loop().run_in_executor(self._executor, call)
 
     def bucket_url(self, endpoint: str) -> str:
@@ -105,7 +105,8 @@ class S3Calls:
         url = client.generate_presigned_url("get_object", {"Bucket": self._config.bucket, "Key": "k"})
         return url.partition("?")[0].removesuffix("/k")
 
-    def _translated(self, work: Callable[..., _T], **parameters: Any) -> _T:
+    def now(self, work: Callable[..., _T], **parameters: Any) -> _T:
+        """What `work(**parameters)` returns, in this thread; errors are those of `run`."""
         try:
             return work(**parameters)
         except ClientError as error:

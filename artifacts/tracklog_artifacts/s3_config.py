@@ -10,7 +10,9 @@ class S3Config:
     `endpoint`: the server's URL; "" is Amazon's for the region. `public_endpoint`: the URL by which clients
     reach it, where that is another. `region`: "" leaves it to AWS_REGION, AWS's configuration or us-east-1.
     `path_style`: whether the bucket stands in the URL's path rather than in its host name. `encryption`: ""
-    is the bucket's own; AES256, aws:kms, or aws:kms:KEY-ID is asked for with every file.
+    is the bucket's own; AES256, aws:kms, or aws:kms:KEY-ID is asked for with every file. `payload_hash`:
+    signed uploads are bound to their bytes by `x-amz-content-sha256` too, for servers that take no notice of
+    `x-amz-checksum-sha256`; others know no such thing in signed URLs.
     """
 
     bucket: str
@@ -20,6 +22,7 @@ class S3Config:
     region: str = ""
     path_style: bool = False
     encryption: str = ""
+    payload_hash: bool = False
 
     def __str__(self) -> str:
         """Where it is, for people."""

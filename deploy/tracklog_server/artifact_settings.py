@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 from tracklog_artifacts.s3_config import S3Config
 
 ADDRESSINGS: Final = ("path", "virtual")
+CHECKSUMS: Final = ("header", "payload")
 # Settings that say nothing about a directory.
 OF_BUCKETS: Final = (
     "artifact_endpoint",
@@ -17,6 +18,7 @@ OF_BUCKETS: Final = (
     "artifact_region",
     "artifact_addressing",
     "artifact_encryption",
+    "artifact_checksum",
 )
 _BUCKET: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}")
 _REGION: Final = re.compile(r"[A-Za-z0-9-]{1,63}")
@@ -77,6 +79,13 @@ def parse_addressing(text: str) -> str:
     return text
 
 
+def parse_checksum(text: str) -> str:
+    """How a signed upload is bound to its bytes."""
+    if text not in CHECKSUMS:
+        raise ValueError(f"must be header or payload, not {text!r}")
+    return text
+
+
 def parse_encryption(text: str) -> str:
     """What files are to be encrypted with."""
     if not _ENCRYPTION.fullmatch(text):
@@ -107,5 +116,6 @@ def place_of(values: Mapping[str, Any]) -> Path | S3Config:
             region=values["artifact_region"] or "",
             path_style=addressing == "path",
             encryption=values["artifact_encryption"] or "",
+            payload_hash=values["artifact_checksum"] == "payload",
         )
     return Path(root)

@@ -192,6 +192,17 @@ class Settings:
             )
         )
     )
+    artifact_checksum: str | None = field(
+        metadata=_option(
+            Option(
+                "how a signed upload is bound to its SHA-256: header (x-amz-checksum-sha256), or payload"
+                " (x-amz-content-sha256 too) for S3 servers that take no notice of the header, as Ceph 16",
+                "KIND",
+                artifacts.parse_checksum,
+                default_words="header",
+            )
+        )
+    )
     workers: int = field(
         metadata=_option(
             Option("how many HTTP processes share the port", "N", _whole_number(1, WORKERS_MAX), "1")

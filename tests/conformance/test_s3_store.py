@@ -18,10 +18,12 @@ from botocore.credentials import RefreshableCredentials
 from tests.conformance.store_contract import Sender, SignedContract, pieces, read, sha256_of
 from tests.support.s3 import S3Server
 from tracklog_artifacts.s3 import S3Store
+from tracklog_artifacts.s3_calls import S3Calls
 from tracklog_artifacts.s3_config import S3Config
 from tracklog_artifacts.s3_sign import SigningKeys
 from tracklog_artifacts.store import Entry, Misconfigured
 from tracklog_contract.errors import Rejected, Unavailable
+from tracklog_server.make_bucket import make_ready
 
 numbers = itertools.count()
 
@@ -29,10 +31,18 @@ numbers = itertools.count()
 class S3Contract(SignedContract):
     """A store on an S3 server: subclasses give `server`."""
 
+    payload_hash = False
+
     @pytest.fixture
     def config(self, server):
-        prefix = f"pre fix/é{next(numbers)}"
-        return S3Config(server.bucket, prefix, server.endpoint, region=server.region, path_style=True)
+        return S3Config(
+            server.bucket,
+            prefix=f"pre fix/é{next(numbers)}",
+            endpoint=server.endpoint,
+            region=server.region,
+            path_style=True,
+            payload_hash=self.payload_hash,
+        )
 
     @pytest.fixture
     def store(self, server, config):
@@ -130,12 +140,44 @@ class TestSwift(S3Contract):
     def server(self, swift):
         return swift
 
+    async def test_a_put_is_bound_to_its_bytes_by_either_header(self, server, config, send):
+        content, sha256 = b"hello", sha256_of(b"hello")
+        for payload_hash in (False, True):
+            store = S3Store(replace(config, payload_hash=payload_hash), session=server.session)
+            signed = store.sign_put(("f",), expires_s=60, size_bytes=5, sha256=sha256)
+            assert ("x-amz-content-sha256" in signed.headers) == payload_hash
+            assert (await send(signed, b"hallo")).status == 400
+            assert (await send(signed, content)).status == 200
+
+    async def test_a_bucket_is_made_once(self, server, config):
+        place = replace(config, bucket="made")
+        calls = S3Calls(place, server.session)
+        for _ in range(2):
+            make_ready(calls, place, ())
+            await S3Store(place, session=server.session).check()
+
 
 @pytest.mark.ceph
 class TestCeph(S3Contract):
+    payload_hash = True
+
     @pytest.fixture
     def server(self, ceph):
         return ceph
+
+    async def test_pages_of_the_origins_may_use_the_bucket(self, store, config, server, send):
+        make_ready(S3Calls(config, server.session), config, ["https://page.example"])
+        signed = store.sign_put(("f",), expires_s=60, size_bytes=5)
+        asking = {"Origin": "https://page.example", "Access-Control-Request-Method": "PUT"}
+        asked = await send(signed, method="OPTIONS", headers=asking)
+        assert asked.status == 200
+        assert asked.headers["Access-Control-Allow-Origin"] == "https://page.example"
+        assert "PUT" in asked.headers["Access-Control-Allow-Methods"]
+        other = await send(signed, method="OPTIONS", headers={**asking, "Origin": "https://other.example"})
+        assert "Access-Control-Allow-Origin" not in other.headers
+        answer = await send(signed, b"hello", headers={"Origin": "https://page.example"})
+        assert answer.headers["Access-Control-Allow-Origin"] == "https://page.example"
+        assert "ETag" in answer.headers["Access-Control-Expose-Headers"]
 
     async def test_pages_of_a_thousand_are_listed(self, store, send):
         names = [f"{number:04}" for number in range(2_100)]

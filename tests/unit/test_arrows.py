@@ -30,6 +30,7 @@ MAY_READ_ENVIRONMENT = {
     # Asks with the credentials that a sender will be handed.
     "tracklog.mlflow_plugin.probe",
     "tracklog_server.cli",
+    "tracklog_server.make_bucket",
     "tracklog_server.process",
     "tracklog_server.task",
 }

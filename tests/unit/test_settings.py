@@ -26,6 +26,7 @@ def test_defaults_are_those_of_the_issue():
         artifact_region=None,
         artifact_addressing=None,
         artifact_encryption=None,
+        artifact_checksum=None,
         workers=1,
         quotas="default",
         allowed_hosts=(),
@@ -116,6 +117,7 @@ def test_artifacts_are_in_a_bucket():
         "TRACKLOG_ARTIFACT_ENDPOINT": "http://s3:9000/",
         "TRACKLOG_ARTIFACT_PUBLIC_ENDPOINT": "https://files.example",
         "TRACKLOG_ARTIFACT_REGION": "eu-west-1",
+        "TRACKLOG_ARTIFACT_CHECKSUM": "payload",
         "TRACKLOG_ARTIFACT_ENCRYPTION": "aws:kms:arn:aws:kms:eu-west-1:1:key/2",
     }
     place = S3Config(
@@ -125,6 +127,7 @@ def test_artifacts_are_in_a_bucket():
         public_endpoint="https://files.example",
         region="eu-west-1",
         path_style=True,
+        payload_hash=True,
         encryption="aws:kms:arn:aws:kms:eu-west-1:1:key/2",
     )
     assert load(root, environment).artifact_place == place
@@ -148,6 +151,7 @@ def test_artifacts_are_in_a_bucket():
         ("artifact_region", "eu west"),
         ("artifact_addressing", "host"),
         ("artifact_encryption", "rot13"),
+        ("artifact_checksum", "md5"),
     ],
 )
 def test_wrong_words_about_a_bucket_are_refused(name, text):
