@@ -287,6 +287,17 @@ ROWS = [
         ),
     ),
     Row(
+        "a dataset without digest",
+        "MLflow's REST endpoint looks for metrics of a dataset that has no digest; tracklog, as its Python "
+        "store, for those of any version.",
+        lambda call, theirs, ours: (
+            call.endpoint == "POST logged-models/search"
+            and theirs.status == ours.status == 200
+            and any("dataset_digest" not in dataset for dataset in call.fields.get("datasets", ()))
+            and _models(theirs) < _models(ours)
+        ),
+    ),
+    Row(
         "writes to deleted models",
         "MLflow lets a deleted model be finalized and given tags and params, which nobody can then "
         "read; tracklog answers that there is none.",

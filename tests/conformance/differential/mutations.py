@@ -77,6 +77,12 @@ MUTATIONS = [
         "return None",
     ),
     Mutation(
+        "a page token of models is for the same experiments in the same order",
+        f"{PROJECTOR}/search/models.py",
+        "else list(experiment_ids)",
+        "else sorted(set(experiment_ids))",
+    ),
+    Mutation(
         "pages follow one another",
         f"{PROJECTOR}/search/keyset.py",
         """{'<' if self.descending else '>'} {arguments""",

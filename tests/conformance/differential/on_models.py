@@ -6,6 +6,7 @@ from tests.conformance.differential.searching import (
     BAD_FILTERS,
     BAD_ORDERS,
     INCOMPARABLE_ORDERS,
+    NUMERIC,
     comparison,
     order_entry,
 )
@@ -159,6 +160,31 @@ def search(world):
     if not unordered and not any("filter status" in name for name in covers):
         fields["max_results"] = world.pick(2, 3, 50)
     world.pages("POST logged-models/search", fields, covers=frozenset(covers), unordered=unordered)
+
+
+def probe(world):
+    """Values of a metric of its own on some datasets, and searches for those on one: by filter, in order."""
+    key, datasets = f"probe{world.number()}", [("d", "x"), ("d", "y"), ("q", "x")]
+    models = world.random.sample(world.made["model"], min(3, len(world.made["model"])))
+    metrics = [
+        {"key": key, "value": world.pick(-1.5, 0, 1, 1e308), "timestamp": world.pick(1, 2), "step": step,
+         "model_id": model, "dataset_name": name, "dataset_digest": digest}
+        for model in models
+        for step, (name, digest) in enumerate(datasets)
+        if world.chance(0.7)
+    ]  # fmt: skip
+    world.send("POST runs/log-batch", {"run_id": world.known("run"), "metrics": metrics})
+    name, digest = world.pick(*datasets)
+    dataset = {"dataset_name": name} | ({"dataset_digest": digest} if world.chance(0.7) else {})
+    fields = {"experiment_ids": [world.homes[model] for model in models]}
+    operator = world.deal("probe model metric", NUMERIC)
+    term = f"metrics.{key} {operator} {world.pick('0', '1', '-2')}"
+    covers = frozenset({f"models filter metric {operator}"})
+    endpoint = "POST logged-models/search"
+    world.send(endpoint, {**fields, "filter": term, "datasets": [dataset]}, covers=covers)
+    order = [{"field_name": f"metrics.{key}", "ascending": world.pick(True, False), **dataset}]
+    order += [{"field_name": "name"}] if world.chance(0.3) else []
+    world.pages(endpoint, {**fields, "order_by": order, "max_results": world.pick(2, 9)})
 
 
 def search_badly(world):

@@ -7,7 +7,6 @@ from tests.conformance.differential.searching import (
     INCOMPARABLE_ORDERS,
     NULLS,
     NUMERIC,
-    TEXT,
     comparison,
     order_entry,
 )
@@ -26,8 +25,14 @@ INTERVALS = [
 ]
 
 
-# In the other case of letters that are not ASCII.
-BEYOND_ASCII = "ünïC%"
+# Texts that a pattern tells apart: by case, also beyond ASCII, by wildcards, and by what is none.
+TOLD_APART = {
+    "abc": ("abc", "aBc"), "A%": ("abc", "Abc"), "%B": ("aXb", "aXB"), "a_b": ("a_b", "aXXb"),
+    "%\\%": ("a\\b", "100%"), "a\\b": ("a\\b", "ab"), "100%": ("100%", "100"), "aBc": ("aBc", "abc"),
+    "ünïC%": ("Ünïcode", "ÜNÏCODE"),
+}  # fmt: skip
+# Terms that every run meets: of a tag, which an index finds, and of the run itself.
+EVERY_TAG, EVERY_RUN = " AND tags.`mlflow.runName` LIKE '%'", " AND run_name LIKE '%'"
 
 
 def get(world):
@@ -74,20 +79,20 @@ def _order(world):
 
 def probe(world):
     """Values logged under a key of their own, and searches for just these: by comparison, and in order."""
-    kind = world.pick("metric", "metric", "param", "tag")
+    kind = world.pick("metric", "param", "tag")
     key = f"probe{world.number()}"
     home = world.homes[world.known("run")]
     neighbours = [run for run in world.made["run"] if world.homes[run] == home]
     near = len(neighbours) > 1 and world.chance(0.6)
     among = neighbours if near else world.made["run"]
     runs = world.random.sample(among, min(3, len(among)))
-    operator, value = _probed(world, kind)
+    operator, value, values = _probed(world, kind)
     for run in runs:
-        _log(world, kind, run, key, value)
+        _log(world, kind, run, key, world.pick(*values))
     experiments = {"experiment_ids": [world.homes[run] for run in runs], "run_view_type": "ALL"}
     covers = frozenset({f"runs filter {kind} {operator}"})
-    # A term that every run meets makes it another statement.
-    beside = world.pick("", "", " AND tags.`mlflow.runName` LIKE '%'", " AND run_name LIKE '%'")
+    # Another term makes it another statement.
+    beside = world.pick("", EVERY_TAG, EVERY_TAG if operator in NULLS else EVERY_RUN)
     fields = {**experiments, "filter": f"{kind}s.{key} {operator}{value}{beside}"}
     world.send("POST runs/search", fields, covers=covers)
     way = world.pick("ASC", "DESC")
@@ -97,25 +102,25 @@ def probe(world):
     world.pages("POST runs/search", fields, covers=frozenset({f"runs order {kind}s {way}"}))
 
 
-def _log(world, kind, run, key, asked):
+def _log(world, kind, run, key, value):
     if kind == "metric":
-        value = world.pick("NaN", "NaN", *v.INFINITIES, -0.0, 0, 1, -1.5, 1e308)
         fields = {"run_id": run, "key": key, "value": value, "timestamp": 1}
         world.send("POST runs/log-metric", fields)
     else:
         endpoint = {"param": "POST runs/log-parameter", "tag": "POST runs/set-tag"}[kind]
-        text = "Ünïcode" if BEYOND_ASCII in asked else world.deal("probe text", v.COMMON_TEXTS)
-        world.send(endpoint, {"run_id": run, "key": key, "value": text})
+        world.send(endpoint, {"run_id": run, "key": key, "value": value})
 
 
 def _probed(world, kind):
+    """An operator, what stands behind it, and values of which it should find some."""
     if kind == "metric":
-        return world.deal("probe metric", NUMERIC), " " + world.pick("0", "-2", "1", "1e308")
-    operator = world.deal("probe text operator", TEXT + NULLS)
-    pattern = world.deal("probe pattern", v.COMMON_PATTERNS)
-    if operator == "ILIKE" and world.chance(0.4):
-        pattern = BEYOND_ASCII
-    return operator, "" if operator in NULLS else f" '{pattern}'"
+        values = ("NaN", "NaN", *v.INFINITIES, -0.0, 0, 1, -1.5, 1e308)
+        return world.deal("probe metric", NUMERIC), " " + world.pick("0", "-2", "1", "1e308"), values
+    asked = [(operator, pattern) for operator in ("LIKE", "ILIKE") for pattern in TOLD_APART]
+    asked += [("=", "abc"), ("=", "a\\b"), ("!=", "aBc"), ("!=", "100%")]
+    operator, pattern = world.deal("probe text", [*asked, *((operator, "") for operator in NULLS * 3)])
+    texts = TOLD_APART.get(pattern) or v.COMMON_TEXTS
+    return operator, f" '{pattern}'" if pattern else "", texts
 
 
 def search_badly(world):

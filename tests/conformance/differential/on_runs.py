@@ -105,11 +105,16 @@ def log_nan(world):
 
 
 def log_again(world):
-    """A write of this round sent again, as clients do that lost the answer."""
+    """A write of this round sent again, as clients do that lost the answer; and what is there of it then."""
     sent = [step.call for step in world.pair.steps if step.call.endpoint in RESENT]
-    if sent:
-        call = world.random.choice(sent)
-        world.send(call.endpoint, call.fields)
+    if not sent:
+        return
+    call = world.random.choice(sent)
+    answers = world.send(call.endpoint, call.fields)
+    points = call.fields.get("metrics", [call.fields] if "timestamp" in call.fields else [])
+    if answers and points:
+        run = {name: call.fields[name] for name in ("run_id", "run_uuid") if name in call.fields}
+        world.send("GET metrics/get-history", {**run, "metric_key": world.pick(*points)["key"]})
 
 
 def log_param(world):

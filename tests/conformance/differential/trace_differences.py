@@ -86,14 +86,16 @@ ROWS = [
         lambda call, theirs, ours: (
             _searches(call)
             and (theirs.status, ours.status) == (500, 200)
-            and "end_time" in str(call.fields["order_by"])
+            and "end_time" in str(call.fields.get("order_by"))
         ),
     ),
     Row(
         "`text` is a word",
         "MLflow's lexer takes it for a keyword and refuses what MLflow's own vocabulary has.",
         lambda call, theirs, ours: (
-            _searches(call) and (theirs.status, ours.status) == (400, 200) and "text" in call.fields["filter"]
+            _searches(call)
+            and (theirs.status, ours.status) == (400, 200)
+            and "text" in call.fields.get("filter", "")
         ),
     ),
     Row(
