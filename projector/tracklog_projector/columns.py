@@ -78,6 +78,21 @@ def columns_of(block: PointBlock) -> Columns:
 
 def merge(blocks: Sequence[PointBlock]) -> Columns:
     """The points of `blocks`, sorted and each once; of equal points the first block's stays."""
+    return _merged(blocks)[0]
+
+
+def merge_with_latest(blocks: Sequence[PointBlock]) -> tuple[Columns, Columns]:
+    """As `merge`, and each key's latest point: the greatest (step, timestamp, value).
+
+    NaN counts as 0; where the two tie, the one that comes first in `blocks` is the latest, as with any other
+    equal points.
+    """
+    columns, arrivals = _merged(blocks)
+    return columns, _latest(columns, arrivals)
+
+
+def _merged(blocks: Sequence[PointBlock]) -> tuple[Columns, Ints | None]:
+    """The columns, and for each point how many came before it; None where no two have the same step."""
     keys = sorted({key for block in blocks for key in block.keys})
     rank = {key: number for number, key in enumerate(keys)}
     # numpy sorts 16-bit integers by radix, many times faster than wider ones.
@@ -88,25 +103,29 @@ def merge(blocks: Sequence[PointBlock]) -> Columns:
     steps: Ints = np.frombuffer(b"".join(block.steps for block in blocks), "<i8")
     timestamps: Ints = np.frombuffer(b"".join(block.timestamps for block in blocks), "<i8")
     values: Floats = np.frombuffer(b"".join(block.values for block in blocks), "<f8")
-    order = _order(codes, steps, timestamps, values)
+    order, may_tie = _order(codes, steps, timestamps, values)
     if order is not None:
         codes, steps, timestamps, values = codes[order], steps[order], timestamps[order], values[order]
+    if may_tie:
+        assert order is not None
         fresh = _differs_from_previous(codes, steps, timestamps, values)
         if not fresh.all():
             codes, steps, timestamps, values = codes[fresh], steps[fresh], timestamps[fresh], values[fresh]
+            order = order[fresh]
     starts = np.searchsorted(codes, np.arange(len(keys) + 1)).astype(np.int64)
-    return Columns(tuple(keys), starts, steps, timestamps, values)
+    return Columns(tuple(keys), starts, steps, timestamps, values), order if may_tie else None
 
 
-def _order(codes: Ints, steps: Ints, timestamps: Ints, values: Floats) -> Ints | None:
-    """The order that sorts the points, or None when they are sorted with steps ever increasing."""
+def _order(codes: Ints, steps: Ints, timestamps: Ints, values: Floats) -> tuple[Ints | None, bool]:
+    """The order that sorts the points, None when they are; and whether two may have key and step alike."""
     if _is_increasing(codes, steps):
-        return None
+        return None, False
     by_key = np.argsort(codes, kind="stable")
     if _is_increasing(codes[by_key], steps[by_key]):
-        return by_key
+        return by_key, False
     not_a_number = np.isnan(values)
-    return np.lexsort((not_a_number, np.where(not_a_number, 0.0, values), timestamps, steps, codes))
+    order = np.lexsort((not_a_number, np.where(not_a_number, 0.0, values), timestamps, steps, codes))
+    return order, True
 
 
 def _is_increasing(codes: Ints, steps: Ints) -> bool:
@@ -128,20 +147,19 @@ def _differs_from_previous(
     return np.concatenate((np.ones(min(1, len(codes)), bool), ~same))
 
 
-def latest(columns: Columns) -> Columns:
-    """Each key's latest point: the greatest (step, timestamp, value).
-
-    Where NaN and 0 tie, 0 is later, so that the answer does not depend on how points were batched.
-    """
+def _latest(columns: Columns, arrivals: Ints | None) -> Columns:
     last = columns.starts[1:] - 1
-    before = np.maximum(last - 1, columns.starts[:-1])
-    tie = (
-        np.isnan(columns.values[last])
-        & (columns.values[before] == 0.0)
-        & (columns.steps[last] == columns.steps[before])
-        & (columns.timestamps[last] == columns.timestamps[before])
-    )
-    last = np.where(tie, before, last)
+    if arrivals is not None:
+        before = np.maximum(last - 1, columns.starts[:-1])
+        # NaN is sorted behind 0.
+        zero_came_first = (
+            np.isnan(columns.values[last])
+            & (columns.values[before] == 0.0)
+            & (columns.steps[last] == columns.steps[before])
+            & (columns.timestamps[last] == columns.timestamps[before])
+            & (arrivals[before] < arrivals[last])
+        )
+        last = np.where(zero_came_first, before, last)
     return Columns(
         columns.keys,
         np.arange(len(last) + 1),

@@ -24,7 +24,7 @@ from tracklog_contract.purge_events import PURGE_EVENT_TYPES, PointsFreed
 from tracklog_projector import fresh
 from tracklog_projector.artifact_fold import ArtifactFold
 from tracklog_projector.chunks import CHUNK_COLUMNS, cut
-from tracklog_projector.columns import Columns, latest, merge
+from tracklog_projector.columns import Columns, merge_with_latest
 from tracklog_projector.model_points import write_model_points
 from tracklog_projector.purge_fold import PurgeFold
 from tracklog_projector.rare import SQL, fold_rare
@@ -221,8 +221,7 @@ class Gathered:
         chunks: list[tuple[Any, ...]] = []
         points: dict[uuid.UUID, Columns] = {}
         for run_id, blocks in self._points.items():
-            columns = merge(blocks)
+            columns, points[run_id] = merge_with_latest(blocks)
             chunks.extend(piece.row(run_id, position, 0) for piece in cut(columns))
-            points[run_id] = latest(columns)
         await connection.copy_records_to_table("chunk", records=chunks, columns=CHUNK_COLUMNS)
         return await fresh.write(connection, points, self._experiments, since, position, behind=behind)

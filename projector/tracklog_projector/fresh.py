@@ -14,7 +14,7 @@ from typing import Any, Final
 from tracklog_contract.points import PointBlock, block_of
 from tracklog_contract.sqlfiles import statements
 from tracklog_projector.chunks import pack, unpack
-from tracklog_projector.columns import Columns, latest, merge, rows
+from tracklog_projector.columns import Columns, merge_with_latest, rows
 
 SQL = statements("tracklog_projector")
 # A fold with more latest points than this packs them: about what the database writes as rows in 50 ms.
@@ -75,10 +75,10 @@ async def drain_step(connection: Any) -> Step:
     written = 0
     if taken:
         blocks: dict[uuid.UUID, list[PointBlock]] = {}
-        # Of equal points the first stays, and 0 equals -0: so in the order of the log, whatever the batches.
+        # Of equal points the first stays, and 0 equals -0 and NaN: so in the order of the log.
         for row in sorted(taken, key=lambda row: row["position"]):
             blocks.setdefault(row["run_id"], []).append(unpack(row["payload"]).block())
-        points = {run_id: latest(merge(of_run)) for run_id, of_run in blocks.items()}
+        points = {run_id: merge_with_latest(of_run)[1] for run_id, of_run in blocks.items()}
         written = await _write_rows(
             connection, points, {row["run_id"]: row["experiment_id"] for row in taken}
         )
@@ -105,4 +105,4 @@ async def load(connection: Any, run_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID,
 def merged(points: Sequence[Point], blocks: Sequence[PointBlock]) -> list[Point]:
     """The latest points among rows of `metric` and blocks of packed ones, by key."""
     of_rows = block_of((key, ([step], [timestamp], [value])) for key, value, timestamp, step in points)
-    return list(rows(latest(merge([of_rows, *blocks]))))
+    return list(rows(merge_with_latest([of_rows, *blocks])[1]))

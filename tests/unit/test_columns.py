@@ -3,11 +3,12 @@
 import math
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tracklog_contract.points import PointBlock, block_of
-from tracklog_projector.columns import Columns, columns_of, latest, merge, rows
+from tracklog_projector.columns import Columns, columns_of, merge, merge_with_latest, rows
 
 int64 = st.one_of(st.integers(-3, 3), st.sampled_from([-(2**63), 2**63 - 1]))
 values = st.one_of(
@@ -81,15 +82,29 @@ def test_blocks_of_columns_read_back(all_batches):
 
 
 @given(batches)
-def test_latest_is_the_greatest_step_timestamp_value_with_nan_as_zero(all_batches):
-    found = {
-        key: (step, timestamp, value)
-        for key, value, timestamp, step in rows(latest(merge(list(map(as_block, all_batches)))))
-    }
+def test_latest_is_the_first_of_the_greatest_step_timestamp_value_with_nan_as_zero(all_batches):
+    blocks = list(map(as_block, all_batches))
+    merged, latest = merge_with_latest(blocks)
+    assert same(listed(merged), listed(merge(blocks)))
+    found = {key: (step, timestamp, value) for key, value, timestamp, step in rows(latest)}
     for key in {point[0] for batch in all_batches for point in batch}:
         mine = [point for batch in all_batches for point in batch if point[0] == key]
-        best = max(mine, key=lambda p: (p[1], p[2], 0.0 if math.isnan(p[3]) else p[3], not math.isnan(p[3])))
+        best = max(mine, key=lambda p: (p[1], p[2], 0.0 if math.isnan(p[3]) else p[3]))
         assert identity((key, *found[key])) == identity(best)
+
+
+@given(batches)
+def test_latest_of_latest_points_is_latest_of_all(all_batches):
+    blocks = list(map(as_block, all_batches))
+    one_by_one = merge_with_latest([merge_with_latest([block])[1].block() for block in blocks])[1]
+    assert same(listed(one_by_one), listed(merge_with_latest(blocks)[1]))
+
+
+@pytest.mark.parametrize("batches", [[[math.nan, 0.0]], [[math.nan], [-0.0]], [[0.0, math.nan, 0.0]]])
+def test_of_nan_and_zero_at_one_time_the_first_is_the_latest(batches):
+    blocks = [as_block([("a", 1, 1, value) for value in values]) for values in batches]
+    (latest,) = merge_with_latest(blocks)[1].values.tolist()
+    assert same([("a", 1, 1, latest)], [("a", 1, 1, batches[0][0])])
 
 
 def test_ranges_of_keys_are_cut_out():

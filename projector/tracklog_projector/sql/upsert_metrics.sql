@@ -1,5 +1,5 @@
--- Latest points, kept where they are later than what is there: by (step, timestamp, value), NaN counting as 0
--- and earlier than 0. $1 uuid[]: run ids. $2 bigint[]: their experiments. $3 text[]: keys.
+-- Latest points, kept where they are later than what is there: by (step, timestamp, value), NaN counting as 0.
+-- $1 uuid[]: run ids. $2 bigint[]: their experiments. $3 text[]: keys.
 -- $4 double precision[]: values. $5, $6 bigint[]: timestamps and steps. No rows.
 insert into metric (partition, run_id, experiment_id, key, value, "timestamp", step)
 select 0, given.*
@@ -7,14 +7,5 @@ from unnest($1::uuid[], $2::bigint[], $3::text[], $4::double precision[], $5::bi
 on conflict (partition, run_id, key) do update
 set value = excluded.value, "timestamp" = excluded."timestamp", step = excluded.step
 where
-    (
-        excluded.step,
-        excluded."timestamp",
-        coalesce(nullif(excluded.value, 'NaN'), 0),
-        excluded.value <> 'NaN'
-    ) > (
-        metric.step,
-        metric."timestamp",
-        coalesce(nullif(metric.value, 'NaN'), 0),
-        metric.value <> 'NaN'
-    );
+    (excluded.step, excluded."timestamp", coalesce(nullif(excluded.value, 'NaN'), 0))
+    > (metric.step, metric."timestamp", coalesce(nullif(metric.value, 'NaN'), 0));

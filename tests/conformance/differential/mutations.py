@@ -47,6 +47,18 @@ class Mutation:
 MUTATIONS = [
     Mutation("latest metric", f"{PROJECTOR}/sql/upsert_metrics.sql", "where\n    (", "where\n    true or ("),
     Mutation(
+        "of equal points the first is the latest",
+        f"{PROJECTOR}/sql/upsert_metrics.sql",
+        "    > (metric.step",
+        "    >= (metric.step",
+    ),
+    Mutation(
+        "NaN is no more and no less than 0",
+        f"{PROJECTOR}/columns.py",
+        "(arrivals[before] < arrivals[last])",
+        "(arrivals[before] >= 0)",
+    ),
+    Mutation(
         "NaN comes before missing",
         f"{PROJECTOR}/search/run_order.py",
         "classes.append(_NAN)",

@@ -104,6 +104,16 @@ def log_nan(world):
     world.send("POST runs/log-metric", {"run_id": run, **fields})
 
 
+def log_tied(world):
+    """Points of one key, time and step, in one call or more; and the run, with what counts as the latest."""
+    run, number = world.known("run"), world.number()
+    values = [world.pick("NaN", "NaN", 0, -0.0, -1.5) for _ in range(world.pick(2, 3))]
+    points = [{"key": "tied", "value": value, "timestamp": number, "step": number} for value in values]
+    for metrics in world.pick([points], [points[:1], points[1:]]):
+        world.send("POST runs/log-batch", {"run_id": run, "metrics": metrics})
+    world.send("GET runs/get", {"run_id": run})
+
+
 def log_again(world):
     """A write of this round sent again, as clients do that lost the answer; and what is there of it then."""
     sent = [step.call for step in world.pair.steps if step.call.endpoint in RESENT]

@@ -23,7 +23,7 @@ WEIGHTS = {
     on_experiments.delete_tag: 2,
     on_experiments.search: 4, on_experiments.search_badly: 3,
     on_runs.create: 4, on_runs.update: 4, on_runs.delete: 2, on_runs.restore: 1, on_runs.log_metric: 8,
-    on_runs.log_nan: 2, on_runs.log_again: 3,
+    on_runs.log_nan: 2, on_runs.log_tied: 1, on_runs.log_again: 3,
     on_runs.log_param: 5, on_runs.set_tag: 5, on_runs.delete_tag: 3, on_runs.log_batch: 8,
     on_runs.log_batch_at_its_limits: 1, on_inputs.log_inputs: 4, on_inputs.outputs: 2, on_inputs.log_model: 2,
     on_reads.get: 4, on_reads.search: 12, on_reads.probe: 6, on_reads.search_badly: 9,
