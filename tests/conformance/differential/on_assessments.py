@@ -2,6 +2,7 @@
 
 from tests.conformance.differential import trace_values as t
 from tests.conformance.differential.names import SALT, quoted
+from tests.conformance.differential.values import UNKNOWN_TRACES
 
 PATH = "/3.0/mlflow/traces"
 ONE = "traces/{trace_id}/assessments/{assessment_id}"
@@ -70,8 +71,8 @@ def update(world):
 
 
 def delete(world):
-    """DELETE traces/{trace_id}/assessments/{assessment_id}."""
-    some = _some(world)
+    """DELETE traces/{trace_id}/assessments/{assessment_id}, at times of a trace that is not there."""
+    some = (world.pick(*UNKNOWN_TRACES), "a-nope") if world.chance(0.2) else _some(world)
     _send(world, "DELETE", *some)
     if some in world.assessments:
         world.assessments.remove(some)

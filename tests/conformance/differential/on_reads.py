@@ -174,6 +174,8 @@ def get_history_bulk(world):
     several = len(fields["run_id"]) > 1
     if world.chance(0.6):
         fields["max_results"] = world.pick(25000, 25001, -1, *(() if several else (0, 1, 2, "x")))
+    if fields.get("max_results") == -1:
+        fields["metric_key"] = world.pick(*v.COMMON_KEYS)
     if world.chance(0.1):
         fields["run_id"] = world.pick([], ["0" * 32] * 100, ["0" * 32] * 101)
     if world.chance(0.05):
