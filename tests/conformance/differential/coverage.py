@@ -1,6 +1,7 @@
 """What a whole run must have called: each endpoint that both servers have, each operator, order and value."""
 
 import re
+import tempfile
 from collections import Counter
 from unittest.mock import Mock
 
@@ -52,7 +53,9 @@ PREFIXES = frozenset({"prefix /api", "prefix /ajax-api", "tracklog's prefix 3.0"
 def served():
     """Every endpoint that tracklog serves, named as calls name them."""
     # The worker's own application, with nothing behind it: a route that anyone adds is among these.
-    application = worker._application(Mock(), Mock(), Mock(), Task("worker", 0, "", "new", "", "default"))
+    with tempfile.TemporaryDirectory() as artifact_dir:
+        task = Task("worker", 0, "", "new", artifact_dir, "default")
+        application = worker._application(Mock(), Mock(), Mock(), task)
     return {_name(route.method, route.resource.canonical) for route in application.router.routes()}
 
 
