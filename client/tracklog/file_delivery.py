@@ -63,6 +63,8 @@ class FileDelivery:
         self._sources = Sources(outbox, self._new_source)
         self._windows: dict[str, _Window] = {}
         self._under_way: dict[Upload, tuple[Source, _File]] = {}
+        # The last version of each path that is under way: an older one need not be sent any more.
+        self._latest: dict[tuple[str, str], Upload] = {}
         # Files of runs that are not there yet, and when to ask again.
         self._again: list[tuple[float, Upload]] = []
         self._refresh_at = 0.0
@@ -157,6 +159,7 @@ class FileDelivery:
                 file.is_settled = True
             else:
                 self._under_way[file.upload] = source, file
+                self._latest[file.upload.key] = file.upload
                 self._uploader.add(file.upload)
 
     def _file_of(self, source: Source, record: Record) -> _File:
@@ -189,16 +192,24 @@ class FileDelivery:
         due = [upload for at, upload in self._again if at <= now]
         self._again = [(at, upload) for at, upload in self._again if at > now]
         for upload in due:
-            self._uploader.add(upload)
+            if self._is_latest(upload):
+                self._uploader.add(upload)
+            else:
+                self._settle(upload)
+
+    def _is_latest(self, upload: Upload) -> bool:
+        return self._latest.get(upload.key) is upload
 
     def _settle(self, upload: Upload) -> None:
         source, file = self._under_way[upload]
-        error = upload.error
+        error = upload.error if self._is_latest(upload) else None
         if error is not None and error.error_code == NOT_FOUND and self._may_come_yet(source):
             upload.begin_anew()
             self._again.append((time.monotonic() + MISSING_RUN_PAUSE_S, upload))
             return
         del self._under_way[upload]
+        if self._is_latest(upload):
+            del self._latest[upload.key]
         file.is_settled = True
         if error is None:
             source.missing_since = None

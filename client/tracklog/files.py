@@ -61,7 +61,10 @@ class FileLog:
     def add_data(self, data: Data, path: str) -> bool:
         """Log bytes, or all that a binary stream gives from where it stands. Raises: BadInput."""
         if isinstance(data, (bytes, bytearray, memoryview)):
-            view = memoryview(data).cast("B")
+            try:
+                view = memoryview(data).cast("B")
+            except TypeError:
+                raise BadInput("a memoryview must be contiguous") from None
             if len(view) <= SMALL_BYTES_MAX:
                 return self._stream.append((FILE, path, bytes(view)))
             return self._add_data(view, path, len(view))
@@ -127,7 +130,9 @@ class FileLog:
         return self._add_large(path, link, facts.st_size, facts.st_mtime_ns)
 
     def _add_large(self, path: str, data_path: Path, size: int, mtime_ns: int | None) -> bool:
-        if self._stream.append((LARGE, path, data_path.name, size, mtime_ns)):
+        record = (LARGE, path, data_path.name, size, mtime_ns)
+        is_copy = mtime_ns is None
+        if self._stream.append_data(record, data_path) if is_copy else self._stream.append(record):
             return True
         _remove(data_path)
         return False

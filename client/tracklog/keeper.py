@@ -44,6 +44,7 @@ class Keeper:
         self._awake = threading.Event()
         self._thread: threading.Thread | None = None
         self._started: list[subprocess.Popen[bytes]] = []
+        self._syncing: dict[Stream, threading.Thread] = {}
         # Of each outbox that waits: how many senders have been started for it, and when the next may be.
         self._restarts: dict[Path, tuple[int, float]] = {}
 
@@ -123,7 +124,7 @@ class Keeper:
     def _look(self, *, woken: bool) -> None:
         overdue = [stream for stream in list(self._streams) if stream.is_overdue()]
         for stream in overdue:
-            stream.sync()
+            self._sync(stream)
         waiting = self._undelivered() if woken else overdue
         outboxes = {s.outbox.path: s.outbox for s in waiting if not s.target.offline}
         self._restarts = {path: of for path, of in self._restarts.items() if path in outboxes}
@@ -139,6 +140,17 @@ class Keeper:
                 self._tell_rejections_of(stream)
                 stream.sync()
                 self._streams.remove(stream)
+
+    def _sync(self, stream: Stream) -> None:
+        """Values at once; large files beside them, for a disk may take minutes."""
+        if not stream.target.files:
+            stream.sync()
+            return
+        self._syncing = {of: thread for of, thread in self._syncing.items() if thread.is_alive()}
+        if stream not in self._syncing:
+            thread = threading.Thread(target=stream.sync, name="tracklog-sync", daemon=True)
+            self._syncing[stream] = thread
+            thread.start()
 
     def _see_to_sender(self, outbox: Outbox) -> str:
         """Start a sender when there is none; what keeps it from delivering, "" for nothing."""

@@ -193,6 +193,15 @@ def sync_file(fd: int) -> None:
     getattr(os, "fdatasync", os.fsync)(fd)
 
 
+def sync_path(path: Path) -> None:
+    """Make a closed file's contents outlive a power cut. Raises: OSError."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        sync_file(fd)
+    finally:
+        os.close(fd)
+
+
 def try_lock(path: Path, *, shared: bool = False) -> int | None:
     """Lock a file without waiting; the descriptor that holds the lock, None when another process does.
 

@@ -12,6 +12,7 @@ import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import msgpack
@@ -27,6 +28,7 @@ from tracklog.spool import (
     outbox_for,
     spool_bytes,
     sync_file,
+    sync_path,
     unlock,
     write_all,
 )
@@ -88,6 +90,7 @@ class Stream:
         self._data_room = 0
         self._retry_at = 0.0
         self._unsynced: list[int] = []
+        self._unsynced_data: list[Path] = []
         self._synced = (-1, 0)
         self._seen = (-1, 0)
 
@@ -126,6 +129,12 @@ class Stream:
             self._data_room -= size
             return True
 
+    def append_data(self, record: Sequence[Any], path: Path) -> bool:
+        """Append the record of a data file, which then outlives a power cut together with it."""
+        with self._lock:
+            self._unsynced_data.append(path)
+            return self.append(record)
+
     def close(self) -> None:
         """Write no more; what is there will be delivered, and its files deleted."""
         with self._lock:
@@ -145,7 +154,12 @@ class Stream:
         with self._sync_lock:
             with self._lock:
                 retired, self._unsynced = self._unsynced, []
+                data, self._unsynced_data = self._unsynced_data, []
                 fd, position = self._fd, self.position
+            for path in data:
+                # Before the record that names it; what has been delivered is no longer there.
+                with contextlib.suppress(OSError):
+                    sync_path(path)
             with contextlib.suppress(OSError):
                 for old in retired:
                     if _acknowledged(old) < os.fstat(old).st_size:

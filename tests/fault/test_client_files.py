@@ -104,6 +104,19 @@ def test_the_last_of_many_versions_is_the_one_that_stays(parts: FakeLane):
     assert content_of(parts, run) == {"checkpoint": bytes([30]) * 30}
 
 
+def test_an_older_version_that_had_to_wait_for_the_run_stays_behind(lane: FakeLane):
+    """The server gets to know the run after the first version has been asked about, before the last."""
+    lane.artifacts.knows = lambda owner: False
+    with tracklog.init(lane.url) as run:
+        run.log_file(b"first", "a")
+        wait_until(lambda: lane.artifacts.asked)
+        lane.artifacts.knows = lambda owner: True
+        run.log_file(b"last", "a")
+    assert run.flush(TIMEOUT_S)
+    assert content_of(lane, run) == {"a": b"last"}
+    assert lane.artifacts.puts.total() == 1
+
+
 def test_what_the_server_has_is_not_sent_again(lane: FakeLane):
     run = tracklog.init(lane.url)
     for _ in range(2):
@@ -215,8 +228,10 @@ def test_files_of_a_killed_program_arrive_and_what_it_had_not_logged_leaves_noth
         wait_until(lambda: any(path.stat().st_size > 700_000 for path in data_files(spool)))
         program.send_signal(signal.SIGKILL)
         program.communicate()
-    run = tracklog.resume(run_id, parts.url)
-    wait_until(lambda: content_of(parts, run) == {"whole": b"x" * 700_000})
+    # It may have been killed before it could start a sender.
+    if started := start_sender(outbox_for(spool, parts.url).for_files()):
+        started.wait()
+    wait_until(lambda: parts.artifacts.content(run_id) == {"whole": b"x" * 700_000})
     wait_until(lambda: not data_files(spool))
 
 
@@ -281,6 +296,7 @@ def test_a_full_disk_is_told_once_and_leaves_nothing(spool: Path, monkeypatch, c
     assert len(told(caplog, "No space left on device")) == 1
     assert data_files(spool) == []
     run.log_file(bytes(MIB), "c")
+    run.finish()
     assert len(data_files(spool)) == 1
 
 
@@ -333,8 +349,7 @@ def test_a_forked_child_logs_files_too(lane: FakeLane):
     ],
 )
 def test_what_can_be_no_file_raises_at_once(log: Callable[[tracklog.Run], None], spool: Path):
-    run = tracklog.init(mode="offline")
-    with pytest.raises(tracklog.BadInput):
+    with tracklog.init(mode="offline") as run, pytest.raises(tracklog.BadInput):
         log(run)
     assert not list(spool.glob("*-files/*.data"))
 
