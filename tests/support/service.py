@@ -5,6 +5,7 @@ import os
 import random
 import signal
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import asyncpg
@@ -19,14 +20,18 @@ COMES_BACK_S = 30.0
 class Service:
     """A server on one port and data directory, killed and started again."""
 
-    def __init__(self, directory: Path, workers: int) -> None:
+    def __init__(
+        self, directory: Path, workers: int, *options: str, environment: Mapping[str, str] | None = None
+    ) -> None:
         self._data_dir = directory / "data"
-        self._workers = workers
+        self._options = ("--workers", str(workers), *options)
+        self._environment = environment
         self._port = "0"
         self.server = self._start()
 
     def _start(self) -> Server:
-        server = start_server(self._data_dir, "--port", self._port, "--workers", str(self._workers))
+        options = ("--port", self._port, *self._options)
+        server = start_server(self._data_dir, *options, environment=self._environment)
         server.wait_until_ready()
         self._port = server.url.rpartition(":")[2]
         return server

@@ -7,6 +7,7 @@ of concurrent conditional writes several succeed.
 import contextlib
 import getpass
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,23 +27,58 @@ PIPELINE = (
 )
 
 
-@contextlib.contextmanager
-def running_swift() -> Iterator[S3Server]:
-    """A Swift of one node that is ready; nothing of it is left afterwards."""
-    with scratch_dir() as root, contextlib.ExitStack() as stack:
-        ports = dict(zip((*STORAGE, "proxy"), free_ports(4), strict=True))
-        _configure(root, ports)
-        _make_rings(root, ports)
+class Swift:
+    """The processes of a Swift of one node. Killed and started again, it has what it stored."""
+
+    def __init__(self, root: Path, stack: contextlib.ExitStack) -> None:
+        self._root = root
+        self._stack = stack
+        self._ports = dict(zip((*STORAGE, "proxy"), free_ports(4), strict=True))
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        _configure(root, self._ports)
+        _make_rings(root, self._ports)
+
+    @property
+    def server(self) -> S3Server:
+        """Its address and keys."""
+        return S3Server(f"http://127.0.0.1:{self._ports['proxy']}", f"{ACCOUNT}:{USER}", SECRET)
+
+    def start(self) -> None:
+        """Start all processes, and wait until they listen."""
         bin_dir = Path(sys.executable).parent
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"}
-        processes = {}
-        for name in ports:
-            log = root / f"{name}.log"
-            command = [sys.executable, str(bin_dir / f"swift-{name}-server"), str(root / f"{name}.conf")]
-            processes[name] = stack.enter_context(running(command, log, environment))
-        for name, port in ports.items():
-            wait_for_port(port, processes[name], root / f"{name}.log")
-        yield S3Server(f"http://127.0.0.1:{ports['proxy']}", f"{ACCOUNT}:{USER}", SECRET)
+        for name in self._ports:
+            command = [
+                sys.executable,
+                str(bin_dir / f"swift-{name}-server"),
+                str(self._root / f"{name}.conf"),
+            ]
+            process = running(command, self._root / f"{name}.log", environment)
+            self._processes[name] = self._stack.enter_context(process)
+        for name, port in self._ports.items():
+            wait_for_port(port, self._processes[name], self._root / f"{name}.log")
+
+    def kill(self) -> None:
+        """SIGKILL all processes."""
+        for process in self._processes.values():
+            process.kill()
+            process.wait()
+
+
+@contextlib.contextmanager
+def swift_processes() -> Iterator[Swift]:
+    """A Swift of one node that is ready; nothing of it is left afterwards."""
+    with scratch_dir() as root, contextlib.ExitStack() as stack:
+        swift = Swift(root, stack)
+        swift.start()
+        yield swift
+
+
+@contextlib.contextmanager
+def running_swift() -> Iterator[S3Server]:
+    """The address of a Swift of one node, as `swift_processes` gives it."""
+    with swift_processes() as swift:
+        yield swift.server
 
 
 def _configure(root: Path, ports: dict[str, int]) -> None:
