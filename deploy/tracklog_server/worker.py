@@ -25,7 +25,7 @@ from tracklog_projector.schema import LIVE
 from tracklog_projector.service import Queries
 from tracklog_projector.traces import TraceQueries
 from tracklog_server import databricks, status, web_page
-from tracklog_server.access import permissions_http, roles_http, users_http, workspaces_http
+from tracklog_server.access import audit_http, permissions_http, roles_http, users_http, workspaces_http
 from tracklog_server.access.authenticator import Authenticator, anyone
 from tracklog_server.access.needs import need_of
 from tracklog_server.access.office import Office
@@ -159,6 +159,7 @@ def access_routes(office: Office) -> tuple[Route, ...]:
         *users_http.routes(office),
         *roles_http.routes(office),
         *workspaces_http.routes(office),
+        *audit_http.routes(office),
     )
 
 

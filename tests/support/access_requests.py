@@ -450,6 +450,7 @@ REQUESTS: Final[dict[str, Callable[[World], Asked]]] = {
             ("GET", "users/list"),
         )
     },
+    "GET /tracklog/v1/audit": lambda _: Asked("/api/tracklog/v1/audit"),
     "GET /3.0/mlflow/workspaces": lambda _: Asked(f"{MLFLOW_3}/workspaces"),
     "POST /3.0/mlflow/workspaces": lambda _: Asked(f"{MLFLOW_3}/workspaces", {"name": "mine"}),
     **{

@@ -9,6 +9,7 @@ from typing import Any, Final
 from tracklog_contract.errors import TracklogError
 from tracklog_ingest.access.turn import turn_of
 from tracklog_ingest.migrate import migrate
+from tracklog_server.access import audit_command
 from tracklog_server.access.commands import ACTIONS, read_password
 from tracklog_server.prepare import on_database
 from tracklog_server.problems import StartError
@@ -16,11 +17,16 @@ from tracklog_server.reach import database_of
 from tracklog_server.settings import Settings
 
 WHERE: Final = ("data_dir", "database_url")
+AUDIT: Final = "audit"
 AddSettings = Callable[[argparse.ArgumentParser, tuple[str, ...]], None]
 
 
 def add_actions(command: str, parser: argparse.ArgumentParser, add_settings: AddSettings) -> None:
     """Give `parser` the actions of a command about access."""
+    if command == AUDIT:
+        audit_command.add_arguments(parser)
+        add_settings(parser, WHERE)
+        return
     actions = parser.add_subparsers(dest="action", required=True, metavar="|".join(ACTIONS[command][1]))
     for action, (words, run, arguments) in ACTIONS[command][1].items():
         sub = actions.add_parser(action, help=words, description=f"{words[0].upper()}{words[1:]}.")
@@ -54,5 +60,8 @@ def _check(given: argparse.Namespace) -> None:
 async def _done(dsn: str, given: argparse.Namespace) -> Any:
     async with on_database(dsn, "given") as connection:
         await migrate(connection)
+        if given.command == AUDIT:
+            await audit_command.write(connection, given)
+            return []
         async with turn_of(connection, "") as turn:
             return list(await given.run(turn, given))

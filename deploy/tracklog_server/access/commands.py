@@ -2,7 +2,7 @@
 
 import datetime as dt
 import getpass
-import re
+import json
 import sys
 from argparse import Namespace
 from collections.abc import Awaitable, Callable, Iterable
@@ -15,10 +15,9 @@ from tracklog_ingest.access import permissions, principals, teams, workspaces
 from tracklog_ingest.access.permissions import Resource
 from tracklog_ingest.access.turn import Turn
 from tracklog_server.access import passwords, tokens
+from tracklog_server.access.times import span_of
 from tracklog_server.access.words import databricks_word, level_of, mlflow_word
 
-EXPIRES: Final = re.compile(r"([1-9][0-9]{0,4})([mhd])\Z", re.ASCII)
-UNITS: Final = {"m": "minutes", "h": "hours", "d": "days"}
 NEVER: Final = "never"
 
 Lines = Iterable[str]
@@ -96,10 +95,10 @@ def expiry(text: str) -> dt.datetime | None:
     """
     if text == NEVER:
         return None
-    found = EXPIRES.match(text)
-    if found is None:
+    span = span_of(text)
+    if span is None:
         raise Rejected(INVALID, f"--expires must be like 90d, 12h, 30m or {NEVER}, not {text!r}.")
-    return dt.datetime.now(dt.UTC) + dt.timedelta(**{UNITS[found[2]]: int(found[1])})
+    return dt.datetime.now(dt.UTC) + span
 
 
 async def list_tokens(turn: Turn, given: Namespace) -> Lines:
@@ -194,7 +193,7 @@ async def list_workspaces(turn: Turn, _: Namespace) -> Lines:
     """Workspaces and what their members may do by default."""
     return [
         f"{row['name']}\t{databricks_word(row['default_level']) or mlflow_word(row['default_level'])}"
-        f"\t{row['description']}"
+        f"\t{json.dumps(row['description'])}"
         for row in await workspaces.all_workspaces(turn)
     ]
 

@@ -176,6 +176,7 @@ _TABLE: Final = {
     """,
     Need.ADMIN: """
         GET /tracklog/v1/artifacts/carried
+        GET /tracklog/v1/audit
         POST /2.0/mlflow/users/create
         PATCH /2.0/mlflow/users/update-admin
         DELETE /2.0/mlflow/users/delete

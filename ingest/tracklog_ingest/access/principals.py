@@ -121,8 +121,10 @@ async def create_token(
 
     Raises: Rejected, when there is no such principal or workspace.
     """
-    if len(comment) > COMMENT_CHARS_MAX:
-        raise Rejected(INVALID, f"A token's comment can have at most {COMMENT_CHARS_MAX} characters.")
+    if len(comment) > COMMENT_CHARS_MAX or not comment.isprintable():
+        raise Rejected(
+            INVALID, f"A token's comment has at most {COMMENT_CHARS_MAX} characters, all printable."
+        )
     if workspace is not None:
         await require_workspace(turn, workspace)
     arguments = (token_id, digest, name, workspace, comment, expires_at)
