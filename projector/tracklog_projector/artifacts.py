@@ -67,7 +67,8 @@ class ArtifactQueries:
         """The items of a directory, by name; none when there is no such directory."""
         async with self._caught_up([path]) as connection:
             rows = await connection.fetch(SQL["list_artifacts"], path_key(path))
-        return [ArtifactItem(*row) for row in rows]
+        # A hundred thousand would not fit the memory that the database gives a sort.
+        return sorted((ArtifactItem(*row) for row in rows), key=lambda item: item.path)
 
     async def tree(self, path: str, *, after: str, limit: int) -> list[ArtifactItem]:
         """The files below `path` in the order of their UTF-8 bytes, those after `after`, `limit` at most."""
