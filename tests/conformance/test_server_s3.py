@@ -1,10 +1,12 @@
 """A whole server whose artifacts are in a bucket."""
 
+import functools
 import urllib.request
 
 import pytest
 
 from tests.support.api import Api
+from tests.support.gc import gc
 from tests.support.server import running_server, scratch_dir, start_server
 
 
@@ -34,6 +36,42 @@ def test_artifacts_go_to_the_bucket_and_come_back(bucket_server, swift):
     assert stored["Body"].read() == b"hello"
     with urllib.request.urlopen(bucket_server.url + url) as answer:
         assert answer.read() == b"hello"
+
+
+def test_garbage_is_collected_from_the_bucket(bucket_server, swift):
+    prefix = "of/server/"
+    with Api(bucket_server.url) as api:
+        roots = []
+        for text in ("dead", "kept"):
+            run = api.post("runs/create", {"experiment_id": "0"})["run"]["info"]
+            roots.append(run["artifact_uri"].removeprefix("mlflow-artifacts:/"))
+            for name in ("a", "a-b", "a!/c"):
+                url = f"/api/2.0/mlflow-artifacts/artifacts/{roots[-1]}/{name}"
+                assert api.call("PUT", url, text.encode()).status == 200
+            if text == "dead":
+                api.post("runs/delete", {"run_id": run["run_id"]})
+    stray = f"{prefix}{roots[1]}/stray"
+    swift.client.put_object(Bucket=swift.bucket, Key=stray, Body=b"x")
+    swift.client.create_multipart_upload(Bucket=swift.bucket, Key=f"{prefix}{roots[1]}/begun")
+
+    collect = functools.partial(
+        gc,
+        bucket_server.data_dir,
+        *options(swift, swift.bucket),
+        "--uploads-older-than=0s",
+        environment=swift.environment(),
+    )
+    told = collect()
+    assert "would purge 1 runs with 0 points and 3 files of 12 bytes" in told
+    assert "would give up 1 unfinished multipart uploads" in told
+    assert f"1 files in the store that the log does not know, 1 bytes\n    {roots[1]}/stray\n" in told
+    assert "0 files in the log that the store lacks" in told
+    collect("--delete", "--delete-orphans=0s")
+    left = swift.client.list_objects_v2(Bucket=swift.bucket, Prefix=prefix)["Contents"]
+    below = {item["Key"] for item in left if item["Key"].startswith(tuple(prefix + root for root in roots))}
+    assert below == {f"{prefix}{roots[1]}/{name}" for name in ("a", "a-b", "a!/c")}
+    assert not swift.client.list_multipart_uploads(Bucket=swift.bucket).get("Uploads")
+    assert "would give up 0 unfinished multipart uploads" in collect()
 
 
 def test_a_bucket_that_is_not_there_ends_the_start(swift):

@@ -22,9 +22,11 @@ from tests.support.seed import seed
 from tests.support.server import Server, clean_environment, running_server
 from tests.support.trace_load import TraceLoad
 from tracklog_artifacts.ledger import Intent, StoredFile
+from tracklog_artifacts.local import LocalStore
+from tracklog_contract.errors import Rejected
 from tracklog_server.embedded import socket_dsn
 
-OPERATIONS = 500
+OPERATIONS = 250
 KILLS = 8
 POINTS = 1_000_000
 BIG_REQUESTS = 4
@@ -156,6 +158,7 @@ def test_what_was_deleted_is_gone_and_a_rebuild_gives_the_same_answers(server: S
     assert recorded(server) == files_on_disk(server) == set(kept_files)
     for run_id in (dead, inside):
         assert gone(api, "runs/get", {"run_id": run_id})
+        assert gone(api, "artifacts/list", {"run_id": run_id})
         assert gone(api, "runs/restore", {"run_id": run_id}, "POST")
         assert gone(api, "runs/set-tag", {"run_id": run_id, "key": "k", "value": "v"}, "POST")
         assert api.get("metrics/get-history", {"run_id": run_id, "metric_key": "loss"}) == {}
@@ -300,8 +303,14 @@ def test_stale_uploads_and_intents_are_given_up(server: Server, api: Api) -> Non
     target = server.data_dir / "artifacts" / Path(*came.path)
     target.parent.mkdir(parents=True)
     target.write_bytes(b"123")
-    assert "would settle 2 expired uploads" in gc(server.data_dir)
-    assert "settled 2 expired uploads" in gc(server.data_dir, "--delete")
+    upload_id = asyncio.run(LocalStore(server.data_dir / "artifacts").create_multipart((*root, "parts")))
+    assert "would give up 0 unfinished" in gc(server.data_dir)
+    told = gc(server.data_dir, "--uploads-older-than", "0s")
+    assert "would give up 1 unfinished multipart uploads\nwould settle 2 expired uploads" in told
+    told = gc(server.data_dir, "--delete", "--uploads-older-than", "0s")
+    assert "gave up 1 unfinished multipart uploads\nsettled 2 expired uploads" in told
+    with pytest.raises(Rejected):
+        asyncio.run(LocalStore(server.data_dir / "artifacts").parts((*root, "parts"), upload_id))
     assert "/".join(came.path) in recorded(server)
     assert with_rooms(server, lambda rooms: rooms.ledger.intents((experiment_id,))) == []
 

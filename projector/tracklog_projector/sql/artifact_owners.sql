@@ -3,7 +3,7 @@
 -- and traces their experiment's.
 select 'run' as kind, replace(run_id::text, '-', '') as subject, experiment_id, artifact_uri as location, deleted
 from tracklog_admission.run
-where partition = 0 and run_id = any($1::uuid[])
+where partition = 0 and run_id = any($1::uuid[]) and not purged
 union all
 select 'model', model.model_id, model.experiment_id, experiment.artifact_location, model.deleted
 from tracklog_admission.model as model
