@@ -23,7 +23,7 @@ from tracklog_contract.ids import DEFAULT_EXPERIMENT_ID
 from tracklog_contract.sqlfiles import statements
 from tracklog_ingest.artifacts import RemoveArtifacts
 from tracklog_ingest.purge import PurgeExperiment, PurgeModels, PurgeRuns
-from tracklog_ingest.purge_work import doomed_paths, free_points, path_is_gone
+from tracklog_ingest.purge_work import doomed_paths, free_points, path_is_gone, recount_storage
 from tracklog_ingest.service import Ingest
 from tracklog_ingest.traces import DELETED_AT_ONCE, DeleteTraces
 from tracklog_projector.purgeable import Purgeable, PurgeableExperiment, PurgeableRun, caught_up
@@ -174,6 +174,7 @@ class Collector:
                     await self._store.delete(tuple(path.split("/")))
                 await path_is_gone(self._connection, position, path)
                 bar.update(1)
+        await recount_storage(self._connection)
 
     async def _free_points(self) -> tuple[int, int]:
         points = size_bytes = 0

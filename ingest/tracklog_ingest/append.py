@@ -9,19 +9,22 @@ import contextlib
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Protocol
 
 import asyncpg
 import structlog
 
 from tracklog_contract.caller import Caller, Level, caller
-from tracklog_contract.errors import Busy, Rejected, TracklogError, Unavailable
+from tracklog_contract.errors import Busy, Rejected, TooMany, TracklogError, Unavailable
+from tracklog_contract.events import NewEntry
 from tracklog_contract.limits import Quotas
+from tracklog_contract.quota_events import QuotaNearlyUsed
 from tracklog_ingest.load import load
 from tracklog_ingest.points_only import RunPlaces, append_points, only_points
 from tracklog_ingest.save import save
 from tracklog_ingest.state import NO_LEVELS, SQL, State, Wants
+from tracklog_ingest.tally import NO_BOOK, load_book, load_tally, subjects_of
 
 log = structlog.get_logger()
 
@@ -40,7 +43,7 @@ class Command(Protocol):
     def admit(self, state: State) -> Any:
         """Decide, change `state` and append to it; what is returned is the caller's answer.
 
-        Raises: Rejected, having changed nothing.
+        Raises: Rejected or TooMany, having changed nothing.
         """
 
 
@@ -116,11 +119,13 @@ class Appender:
         self._connection: Any = None
         self._had_company = False
         self._places = RunPlaces()
+        self._book = NO_BOOK
 
     async def submit(self, command: Command) -> Any:
         """The command's answer, once what it changed is durable.
 
-        Raises: Rejected; Busy, at once when the queue is full; Unavailable, when the outcome is unknown.
+        Raises: Rejected; TooMany; Busy, at once when the queue is full; Unavailable, when the outcome is
+        unknown.
         """
         if self._queue_bytes + command.payload_bytes > self._config.queue_bytes_max:
             raise Busy("too many writes are waiting: send the request again in a second.")
@@ -230,8 +235,12 @@ class Appender:
         """The commands' answers and the last position appended, or None when nothing was."""
         commands = [waiting.command for waiting in group]
         callers = [waiting.caller for waiting in group]
-        if only_points(commands) and self._places.all_open(commands, callers):
-            appended = await append_points(connection, commands, callers, self._quotas)
+        if (
+            only_points(commands)
+            and self._places.all_open(commands, callers)
+            and not self._book.counts_points(callers)
+        ):
+            appended = await append_points(connection, commands, callers, self._quotas, self._book.changes)
             if appended is not None:
                 return appended
         return await self._transact(connection, group)
@@ -248,6 +257,7 @@ class Appender:
             of_each.append(own)
         await connection.execute(SQL["lock_head"])
         state = await load(connection, wants, self._quotas)
+        await self._load_tally(connection, state, group)
         answers = []
         for waiting, own in zip(group, of_each, strict=True):
             state.caller, state.levels = waiting.caller, await _levels(waiting.caller, state, own)
@@ -256,9 +266,23 @@ class Appender:
         if not state.changed:
             await connection.execute("rollback")
             return answers, None
+        state.entries.extend(state.tally.warnings)
         await save(connection, state)
         await connection.execute("commit")
+        _tell(state.tally.warnings)
         return answers, state.position + len(state.entries)
+
+    async def _load_tally(self, connection: Any, state: State, group: Sequence[Waiting]) -> None:
+        """The quotas that count for a group. Nobody can change them meanwhile: that takes the head's lock."""
+        if self._book.changes != state.quota_changes:
+            self._book = await load_book(connection, state.quota_changes)
+        subjects: set[tuple[str, str]] = set()
+        if self._book.metered:
+            experiments = {*state.experiments, *(run.experiment_id for run in state.runs.values())}
+            subjects = subjects_of(
+                (waiting.caller for waiting in group), state.artifacts.principals(), experiments
+            )
+        state.tally = await load_tally(connection, self._book, subjects)
 
 
 def _parts(group: Sequence[Waiting]) -> Iterator[Sequence[Waiting]]:
@@ -296,5 +320,11 @@ async def _levels(who: Caller, state: State, wants: Wants) -> Mapping[int, Level
 def _decide(command: Command, state: State) -> Any:
     try:
         return command.admit(state)
-    except Rejected as rejection:
-        return rejection
+    except (Rejected, TooMany) as refusal:
+        return refusal
+
+
+def _tell(warnings: Sequence[NewEntry]) -> None:
+    for entry in warnings:
+        if isinstance(entry.event, QuotaNearlyUsed):
+            log.warning("quota_nearly_used", **asdict(entry.event), workspace=entry.workspace)

@@ -25,6 +25,7 @@ class File:
     size_bytes: int
     sha256: str
     etag: str
+    principal: str
 
 
 @dataclass(slots=True)
@@ -78,7 +79,7 @@ class ArtifactState:
     files: dict[str, File] = field(default_factory=dict)
     intents: dict[str, dict[str, Intent]] = field(default_factory=dict)
     totals: dict[Subject, Total] = field(default_factory=dict)
-    below: dict[str, list[tuple[int, uuid.UUID | None, int, int]]] = field(default_factory=dict)
+    below: dict[str, list[tuple[int, uuid.UUID | None, str, int, int]]] = field(default_factory=dict)
     stored: set[str] = field(default_factory=set)
     removed: set[str] = field(default_factory=set)
     intended: set[tuple[str, str]] = field(default_factory=set)
@@ -89,6 +90,17 @@ class ArtifactState:
     def changed(self) -> bool:
         """Is there anything to save."""
         return bool(self.stored or self.removed or self.intended or self.settled)
+
+    def principals(self) -> set[str]:
+        """Who stored the files that are there."""
+        return {
+            *(file.principal for file in self.files.values()),
+            *(row[2] for rows in self.below.values() for row in rows),
+        }
+
+    def bytes_of(self, subject: Subject) -> int:
+        """How many bytes a run or experiment has in the store."""
+        return self.totals.get(subject, Total()).bytes
 
     def add(self, experiment_id: int, run_id: uuid.UUID | None, total: Total) -> None:
         """Add to what a run and its experiment have."""
@@ -177,7 +189,9 @@ async def save_artifacts(connection: Any, state: ArtifactState) -> None:
 
 
 def _file_row(file: File) -> tuple[Any, ...]:
-    return path_key(file.path), file.path, *_owner(file), file.size_bytes, file.sha256, file.etag
+    return (
+        path_key(file.path), file.path, *_owner(file), file.size_bytes, file.sha256, file.etag, file.principal
+    )  # fmt: skip
 
 
 def _total_row(subject: Subject, total: Total) -> tuple[Any, ...]:

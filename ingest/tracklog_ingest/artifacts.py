@@ -20,11 +20,11 @@ from tracklog_contract.limits import (
     ARTIFACT_PATH_BYTES_MAX,
     UPLOAD_ID_CHARS_MAX,
 )
+from tracklog_contract.quotas import STORAGE_BYTES
 from tracklog_ingest.artifact_state import ALL_RUNS, ArtifactState, File, Intent, Subject, Total, subjects
-from tracklog_ingest.experiments import quota_exceeded
 from tracklog_ingest.state import SQL, State, Wants, artifact_owner
+from tracklog_ingest.tally import Growth
 
-ADVICE: Final = "Delete artifacts that are no longer needed, or log to another {}."
 _SHA256: Final = re.compile(r"(?:[0-9a-f]{64})?")
 
 
@@ -80,8 +80,10 @@ class RecordArtifacts(OfArtifacts):
         growth = _Growth(known)
         for path, file in files.items():
             growth.add(owners[path], file.size_bytes)
+            growth.store(owners[path].experiment_id, state.caller.principal, file.size_bytes)
             if old := known.files.get(path):
                 growth.add(Owner(old.experiment_id, "", old.run_id), -old.size_bytes)
+                growth.store(old.experiment_id, old.principal, -old.size_bytes)
             for intent in known.intents.get(path, {}).values():
                 if intent.counted:
                     growth.add(Owner(intent.experiment_id, "", intent.run_id), -intent.reserved)
@@ -120,21 +122,49 @@ def _record(state: State, owner: Owner, files: Sequence[ArtifactFile]) -> None:
         old = state.artifacts.files.get(file.path)
         if old is not None:
             gone = Total(files=-1, bytes=-old.size_bytes, position=position)
-            state.artifacts.add(old.experiment_id, old.run_id, gone)
+            _count(state, Owner(old.experiment_id, "", old.run_id), old.principal, gone)
         added = Total(files=1, bytes=file.size_bytes, position=position)
-        state.artifacts.add(owner.experiment_id, owner.run_id, added)
+        _count(state, owner, state.caller.principal, added)
         state.artifacts.files[file.path] = File(
-            file.path, owner.experiment_id, owner.run_id, file.size_bytes, file.sha256, file.etag
-        )
+            file.path, owner.experiment_id, owner.run_id, file.size_bytes, file.sha256, file.etag,
+            state.caller.principal,
+        )  # fmt: skip
         state.artifacts.stored.add(file.path)
 
 
+def _count(state: State, owner: Owner, principal: str, total: Total) -> None:
+    """Add to what a run, its experiment and everybody who may store only so much have in the store."""
+    before = {
+        subject: state.artifacts.bytes_of(subject) for subject in subjects(owner.experiment_id, owner.run_id)
+    }
+    state.artifacts.add(owner.experiment_id, owner.run_id, total)
+    stored = Growth(owner.experiment_id, principal, total.bytes)
+    state.tally.count(STORAGE_BYTES, state.caller, (stored,))
+    for subject, count in before.items():
+        after = state.artifacts.bytes_of(subject)
+        whole = subject[1] == ALL_RUNS
+        about = owner.experiment_id if whole else subject[1]
+        state.note_count(_limit_of(subject), owner.experiment_id, about, count, after)
+
+
+def _limit_of(subject: Subject) -> str:
+    return "experiment_artifact_bytes" if subject[1] == ALL_RUNS else "run_artifact_bytes"
+
+
 class _Growth:
-    """What a command would add to the bytes of runs and experiments, uploads under way included."""
+    """What a command would add to the bytes of runs and experiments, uploads under way included.
+
+    And to those that are stored, through which principal: an upload under way is none yet.
+    """
 
     def __init__(self, known: ArtifactState) -> None:
         self._known = known
         self._bytes: dict[Subject, int] = {}
+        self._stored: list[Growth] = []
+
+    def store(self, experiment_id: int, principal: str, count: int) -> None:
+        """So many more bytes are stored."""
+        self._stored.append(Growth(experiment_id, principal, count))
 
     def add(self, owner: Owner, count: int) -> None:
         """So many bytes more."""
@@ -146,16 +176,11 @@ class _Growth:
 
         Raises: Rejected.
         """
-        for (experiment_id, run_id), more in self._bytes.items():
-            what, limit = ("run", state.quotas.run_artifact_bytes)
-            if run_id == ALL_RUNS:
-                what, limit = ("experiment", state.quotas.experiment_artifact_bytes)
-            total = self._known.totals.get((experiment_id, run_id), Total())
-            count = total.bytes + total.reserved + more
-            if more > 0 and count > limit:
-                raise quota_exceeded(
-                    f"artifact bytes of this {what}", limit=limit, count=count, advice=ADVICE.format(what)
-                )
+        for subject, more in self._bytes.items():
+            total = self._known.totals.get(subject, Total())
+            if more > 0:
+                state.check_count(_limit_of(subject), subject[0], total.bytes + total.reserved + more)
+        state.tally.check_total(STORAGE_BYTES, state.caller, self._stored)
 
 
 @dataclass
@@ -189,13 +214,13 @@ class RemoveArtifacts(OfArtifacts):
             return
         event = ArtifactsRemoved(self.path)
         position = state.append(NewEntry(event, owner.experiment_id, owner.run_id))
-        for of_experiment, of_run, files, size_bytes in found:
+        for of_experiment, of_run, principal, files, size_bytes in found:
             gone = Total(files=-files, bytes=-size_bytes, position=position)
-            state.artifacts.add(of_experiment, of_run, gone)
+            _count(state, Owner(of_experiment, "", of_run), principal, gone)
         state.artifacts.removed.add(self.path)
 
 
-def _is_counted(known: ArtifactState, row: tuple[int, uuid.UUID | None, int, int]) -> bool:
+def _is_counted(known: ArtifactState, row: tuple[int, uuid.UUID | None, str, int, int]) -> bool:
     return (row[0], row[1] or ALL_RUNS) in known.totals
 
 
@@ -217,6 +242,7 @@ class IntendUploads(OfArtifacts):
         for intent in new:
             owner = Owner(intent.experiment_id, "", intent.run_id)
             growth.add(owner, intent.reserved)
+            growth.store(intent.experiment_id, state.caller.principal, intent.reserved)
             old = state.artifacts.intents.get(intent.path, {}).get(intent.upload_id)
             if old is not None and old.counted:
                 growth.add(owner, -old.reserved)

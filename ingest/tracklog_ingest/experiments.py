@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
 
+from tracklog_contract.access_events import NO_EXPERIMENT
 from tracklog_contract.caller import caller
-from tracklog_contract.errors import EXISTS, INVALID, INVALID_STATE, NOT_FOUND, QUOTA, Rejected
+from tracklog_contract.errors import EXISTS, INVALID, INVALID_STATE, NOT_FOUND, Rejected
 from tracklog_contract.events import (
     Event,
     ExperimentCreated,
@@ -21,11 +22,6 @@ from tracklog_ingest.state import Experiment, State, Wants
 
 # Whoever could name a place of another's experiment there could write into it.
 OUR_SCHEME: Final = "mlflow-artifacts"
-
-
-def quota_exceeded(what: str, *, limit: int, count: int, advice: str) -> Rejected:
-    """The refusal of a write that would take `count` of something past its `limit`."""
-    return Rejected(QUOTA, f"Quota exceeded: {what} would be {count:,}, and the limit is {limit:,}. {advice}")
 
 
 @dataclass
@@ -55,7 +51,7 @@ class CreateExperiment:
             )
         if (self.workspace, self.name) in state.names:
             raise Rejected(EXISTS, f"Experiment(name={self.name}) already exists.")
-        _check_tag_quota(state, len(self.tags))
+        state.check_count("experiment_tags", NO_EXPERIMENT, len(self.tags))
         experiment_id = state.new_experiment_ids.pop()
         location = self.artifact_location or f"mlflow-artifacts:/{experiment_id}"
         experiment = Experiment(experiment_id, self.workspace, self.name, location, tags=len(self.tags))
@@ -64,6 +60,7 @@ class CreateExperiment:
         state.names[self.workspace, self.name] = experiment_id
         for key in self.tags:
             state.experiment_tags.add((experiment_id, key))
+        state.note_count("experiment_tags", experiment_id, experiment_id, 0, len(self.tags))
         event = ExperimentCreated(self.name, location, self.now_ms, self.tags)
         state.append(NewEntry(event, experiment_id, workspace=self.workspace))
         return experiment_id
@@ -140,9 +137,16 @@ class SetExperimentTag:
         experiment.check_active()
         tag = (self.experiment_id, self.key)
         if tag not in state.experiment_tags:
-            _check_tag_quota(state, experiment.tags + 1)
+            state.check_count("experiment_tags", self.experiment_id, experiment.tags + 1)
             state.experiment_tags.add(tag)
             experiment.tags += 1
+            state.note_count(
+                "experiment_tags",
+                self.experiment_id,
+                self.experiment_id,
+                experiment.tags - 1,
+                experiment.tags,
+            )
         state.append(_entry(experiment, ExperimentTagSet(self.key, self.value)))
 
 
@@ -175,14 +179,3 @@ class DeleteExperimentTag:
 
 def _entry(experiment: Experiment, event: Event) -> NewEntry:
     return NewEntry(event, experiment.experiment_id, workspace=experiment.workspace)
-
-
-def _check_tag_quota(state: State, count: int) -> None:
-    limit = state.quotas.experiment_tags
-    if count > limit:
-        raise quota_exceeded(
-            "tags of this experiment",
-            limit=limit,
-            count=count,
-            advice="Delete tags that are no longer needed, or keep the data in a run.",
-        )

@@ -72,8 +72,8 @@ async def _load_owners(connection: Any, state: State) -> None:
             _read_experiment(state, list(row))
 
 
-def _read_position(state: State, item: int) -> None:
-    state.position = item
+def _read_head(state: State, item: list[int]) -> None:
+    state.position, state.quota_changes = item
 
 
 def _read_run(state: State, item: list[Any]) -> None:
@@ -108,7 +108,7 @@ def _read_model_param(state: State, item: list[str]) -> None:
 
 
 _READERS: Final[dict[str, Callable[[State, Any], None]]] = {
-    "position": _read_position,
+    "head": _read_head,
     "run": _read_run,
     "experiment": _read_experiment,
     "param": _read_param,

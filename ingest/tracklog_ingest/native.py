@@ -7,23 +7,25 @@ from typing import Final
 import msgpack
 import zstandard
 
+from tracklog_contract.access_events import NO_EXPERIMENT
 from tracklog_contract.answers import RUN_NAME_TAG
 from tracklog_contract.caller import caller
 from tracklog_contract.errors import INVALID, NOT_FOUND, SEQUENCE_GAP, Rejected
 from tracklog_contract.events import RunLogged
 from tracklog_contract.points import NO_POINTS, PointBlock
-from tracklog_ingest.experiments import CreateExperiment, quota_exceeded
+from tracklog_ingest.experiments import CreateExperiment
 from tracklog_ingest.native_points import Rejection
 from tracklog_ingest.native_wire import Begin, Decoded, Part
 from tracklog_ingest.runs import (
-    PARAMS_ADVICE,
-    POINTS_ADVICE,
     CreateRun,
     UpdateRun,
     append,
+    count_params,
+    count_points,
     set_tag_keys,
 )
 from tracklog_ingest.state import Producer, Run, State, Wants
+from tracklog_ingest.tally import quota_exceeded
 
 # Stored with a producer's last request: few bytes, and far above what a request can have rejected.
 REJECTED_BYTES_MAX: Final = 256 * 2**20
@@ -79,7 +81,10 @@ class NativeBatch:
                 wants.names_to_begin.add((self.workspace, part.begin.experiment_name))
 
     def admit(self, state: State) -> Answer:
-        """Refused when an earlier request of the producer is missing; else nothing is refused as a whole."""
+        """Refused when an earlier request of the producer is missing, or points come too fast.
+
+        Else nothing is refused as a whole.
+        """
         request = self.request
         producer = state.producers.get(request.producer_id)
         stored = producer.sequence if producer else 0
@@ -91,6 +96,7 @@ class NativeBatch:
                 f"This producer's next request is number {stored + 1}, not {request.sequence}: those between "
                 "are not here. Send what is left as a new producer.",
             )
+        self._check_rate(state)
         first = len(state.entries)
         rejected = list(request.rejected)
         for part in request.parts:
@@ -103,6 +109,17 @@ class NativeBatch:
             )
         state.set_producer(Producer(request.producer_id, request.sequence, position, pack_rejected(rejected)))
         return Answer(position, rejected=rejected)
+
+    def _check_rate(self, state: State) -> None:
+        """Raises: TooMany, when points come too fast: the producer sends the request again later."""
+        parts = [part for part in self.request.parts if part.points.counts]
+        known = {state.runs[part.run_id].experiment_id for part in parts if part.run_id in state.runs}
+        begun = {
+            _experiment_known(state, part.begin, self.workspace)
+            for part in parts
+            if part.begin is not None and part.run_id not in state.runs
+        }
+        state.tally.check_point_rate(state.caller, known | begun)
 
 
 def _answer_again(producer: Producer, sequence: int) -> Answer:
@@ -169,13 +186,17 @@ def _begin(state: State, part: Part, begin: Begin, now_ms: int, workspace: str) 
 
 
 def _experiment_id(state: State, begin: Begin, now_ms: int, workspace: str) -> int:
+    known = _experiment_known(state, begin, workspace)
+    if known != NO_EXPERIMENT:
+        return known
+    return CreateExperiment(begin.experiment_name or "", None, {}, now_ms, workspace).admit(state)
+
+
+def _experiment_known(state: State, begin: Begin, workspace: str) -> int:
+    """The experiment that a run begins in, NO_EXPERIMENT where it is to be made."""
     if begin.experiment_id is not None:
         return begin.experiment_id
-    name = begin.experiment_name or ""
-    known = state.names.get((workspace, name))
-    if known is not None:
-        return known
-    return CreateExperiment(name, None, {}, now_ms, workspace).admit(state)
+    return state.names.get((workspace, begin.experiment_name or ""), NO_EXPERIMENT)
 
 
 def _new_params(state: State, run: Run, part: Part, rejected: list[Rejection]) -> dict[str, str]:
@@ -191,7 +212,7 @@ def _new_params(state: State, run: Run, part: Part, rejected: list[Rejection]) -
             rejected.append(Rejection.of(part.number, "param", error, key=key))
             continue
         new[key] = value
-        run.params += 1
+        count_params(state, run, 1)
         state.params[run.run_id, key] = value
         state.new_params.append((run.run_id, key, value))
     return new
@@ -204,9 +225,7 @@ def _check_param(state: State, run: Run, key: str, old: str | None, value: str) 
             f"Changing param values is not allowed. Param with key='{key}' was already logged with "
             f"value='{old}' for run ID='{run.run_id.hex}'. Attempted logging new value '{value}'.",
         )
-    limit = state.quotas.run_params
-    if run.params >= limit:
-        raise quota_exceeded("params of this run", limit=limit, count=run.params + 1, advice=PARAMS_ADVICE)
+    state.check_count("run_params", run.experiment_id, run.params + 1)
 
 
 def _set_tags(state: State, run: Run, part: Part, rejected: list[Rejection]) -> Mapping[str, str]:
@@ -226,9 +245,10 @@ def _set_tags(state: State, run: Run, part: Part, rejected: list[Rejection]) -> 
 
 def _fitting(state: State, run: Run, part: Part, rejected: list[Rejection]) -> PointBlock:
     """The part's first points, as many as the run may still have."""
-    points, limit = part.points, state.quotas.run_points
+    points, limit = part.points, state.limit("run_points", run.experiment_id)
     room = max(0, limit - run.points)
-    run.points += min(points.points, room)
+    if points.points:
+        count_points(state, run, min(points.points, room))
     if points.points <= room:
         return points
     keys: list[str] = []
@@ -239,9 +259,7 @@ def _fitting(state: State, run: Run, part: Part, rejected: list[Rejection]) -> P
             keys.append(key)
             counts.append(kept)
         if kept < count:
-            error = quota_exceeded(
-                "metric points of this run", limit=limit, count=limit + count - kept, advice=POINTS_ADVICE
-            )
+            error = quota_exceeded("run_points", limit=limit, count=limit + count - kept)
             rejected.append(Rejection.of(part.number, "series", error, key=key, points=count - kept))
     size = 8 * sum(counts)
     if not size:

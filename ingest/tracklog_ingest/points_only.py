@@ -67,11 +67,17 @@ def _run_ids(command: PointsCommand) -> Sequence[uuid.UUID | None]:
 
 
 async def append_points(
-    connection: Any, commands: Sequence[PointsCommand], callers: Sequence[Caller], quotas: Quotas
+    connection: Any,
+    commands: Sequence[PointsCommand],
+    callers: Sequence[Caller],
+    quotas: Quotas,
+    quota_changes: int,
 ) -> tuple[list[Answer | None], int] | None:
     """Append these commands, in a transaction of its own; their answers and the last position.
 
-    Returns: None, having changed nothing, when one of them cannot be admitted whole.
+    Args: quota_changes: as of which of them no caller's points have other limits than `quotas` says.
+    Returns: None, having changed nothing, when one of them cannot be admitted whole, or a limit is nearly
+    used.
     """
     entries: list[tuple[uuid.UUID, PointBlock]] = []
     of_entries: list[Caller] = []
@@ -97,6 +103,7 @@ async def append_points(
         [who.principal for who in of_entries],
         [codec.encode(RunLogged(points)) for _, points in entries],
         quotas.run_points,
+        quota_changes,
         *([row[column] for row in numbered] for column in range(4)),
     )
     if position is None:

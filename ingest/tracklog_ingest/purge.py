@@ -99,7 +99,7 @@ class PurgeModels(Purge):
                 continue
             model.deleted = True
             model.position = self.append(state, LoggedModelPurged(model_id, path), experiment)
-            for _, _, files, size_bytes in state.artifacts.below.get(path, ()):
+            for _, _, _, files, size_bytes in state.artifacts.below.get(path, ()):
                 total = Total(-files, -size_bytes, position=model.position)
                 state.artifacts.add(model.experiment_id, None, total)
             if path:

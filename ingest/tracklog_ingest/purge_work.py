@@ -50,6 +50,13 @@ async def path_is_gone(connection: Any, position: int, path: str) -> None:
     await connection.execute(SQL["path_is_gone"], position)
 
 
+async def recount_storage(connection: Any) -> None:
+    """What was taken away counts for no quota of storage any more."""
+    async with connection.transaction():
+        await connection.fetchval(SQL["take_turn"])
+        await connection.execute(SQL["recount_storage"])
+
+
 async def free_points(connection: Any) -> AsyncIterator[Swept]:
     """Take the points of purged runs out of the log, step by step, each in a transaction of its own."""
     sweep = await connection.fetchrow(SQL["begin_sweep"])

@@ -26,9 +26,10 @@ from tracklog_contract.events import (
 from tracklog_contract.ids import parse_run_id
 from tracklog_contract.locations import below
 from tracklog_contract.points import NO_POINTS, PointBlock
-from tracklog_ingest.experiments import quota_exceeded
+from tracklog_contract.quotas import RUNS_PER_DAY
 from tracklog_ingest.names import random_name
 from tracklog_ingest.state import Run, State, Wants
+from tracklog_ingest.tally import Growth
 
 
 @dataclass
@@ -52,10 +53,10 @@ class CreateRun:
         experiment = state.experiment(self.experiment_id)
         experiment.check_active()
         tags = self._named_tags()
-        _check_count(
-            "runs of this experiment", state.quotas.experiment_runs, experiment.runs + 1, RUNS_ADVICE
-        )
-        _check_count("tags of this run", state.quotas.run_tags, len(tags), TAGS_ADVICE)
+        state.check_count("experiment_runs", self.experiment_id, experiment.runs + 1)
+        state.check_count("run_tags", self.experiment_id, len(tags))
+        one_more = (Growth(self.experiment_id, state.caller.principal, 1),)
+        state.tally.check_total(RUNS_PER_DAY, state.caller, one_more)
         run = Run(
             run_id=self.run_id,
             experiment_id=self.experiment_id,
@@ -66,7 +67,11 @@ class CreateRun:
             start_ms=self.start_ms,
             tags=len(tags),
         )
+        state.tally.count(RUNS_PER_DAY, state.caller, one_more)
         experiment.runs += 1
+        number = self.experiment_id
+        state.note_count("experiment_runs", number, number, experiment.runs - 1, experiment.runs)
+        state.note_count("run_tags", self.experiment_id, run.run_id, 0, len(tags))
         state.runs[run.run_id] = run
         for key in tags:
             state.tags.add((run.run_id, key))
@@ -187,13 +192,16 @@ class LogToRun(OfRun):
         params = self._new_params(state, run)
         # An empty name leaves the run's name, and with it the tag, as it was.
         tags = {key: value for key, value in self.tags.items() if value or key != RUN_NAME_TAG}
-        points = run.points + self.points.points
-        _check_count("metric points of this run", state.quotas.run_points, points, POINTS_ADVICE)
-        _check_count("params of this run", state.quotas.run_params, run.params + len(params), PARAMS_ADVICE)
+        points = self.points.points
+        if points:
+            state.check_count("run_points", run.experiment_id, run.points + points)
+            state.tally.check_point_rate(state.caller, (run.experiment_id,))
+        state.check_count("run_params", run.experiment_id, run.params + len(params))
         set_tag_keys(state, run, tags)
-        run.points = points
+        if points:
+            count_points(state, run, points)
         if params:
-            run.params += len(params)
+            count_params(state, run, len(params))
             for key, value in params.items():
                 state.params[run.run_id, key] = value
                 state.new_params.append((run.run_id, key, value))
@@ -300,23 +308,26 @@ class RecordModel(OfRun):
         append(state, run, RunModelRecorded(self.model_json))
 
 
-RUNS_ADVICE = "Delete runs that are no longer needed, or log to another experiment."
-POINTS_ADVICE = "Log less often, for example every 10th step, or continue in another run."
-PARAMS_ADVICE = "Log structured settings as one JSON artifact instead (mlflow.log_dict)."
-TAGS_ADVICE = "Delete tags that are no longer needed, or log the data as an artifact."
+def count_points(state: State, run: Run, more: int) -> None:
+    """Count a run's points."""
+    before, run.points = run.points, run.points + more
+    state.tally.count_points(state.caller, run.experiment_id, more)
+    state.note_count("run_points", run.experiment_id, run.run_id, before, run.points)
+
+
+def count_params(state: State, run: Run, more: int) -> None:
+    """Count a run's params."""
+    before, run.params = run.params, run.params + more
+    state.note_count("run_params", run.experiment_id, run.run_id, before, run.params)
 
 
 def set_tag_keys(state: State, run: Run, tags: Mapping[str, Any]) -> None:
     """Note that these tags of `run` are set; the name's tag is also its name. Checks before it changes."""
     new = [key for key in tags if (run.run_id, key) not in state.tags]
-    _check_count("tags of this run", state.quotas.run_tags, run.tags + len(new), TAGS_ADVICE)
+    state.check_count("run_tags", run.experiment_id, run.tags + len(new))
     for key in new:
         state.tags.add((run.run_id, key))
-    run.tags += len(new)
+    before, run.tags = run.tags, run.tags + len(new)
+    state.note_count("run_tags", run.experiment_id, run.run_id, before, run.tags)
     if RUN_NAME_TAG in tags:
         run.name = tags[RUN_NAME_TAG]
-
-
-def _check_count(what: str, limit: int, count: int, advice: str) -> None:
-    if count > limit:
-        raise quota_exceeded(what, limit=limit, count=count, advice=advice)

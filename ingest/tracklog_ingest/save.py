@@ -7,6 +7,7 @@ from tracklog_contract.caller import Level
 from tracklog_ingest.artifact_state import save_artifacts
 from tracklog_ingest.purge_state import save_purges
 from tracklog_ingest.state import SQL, Experiment, Run, State, columns
+from tracklog_ingest.tally import save_meters
 from tracklog_ingest.trace_state import save_traces
 
 
@@ -43,6 +44,7 @@ async def save(connection: Any, state: State) -> None:
         await connection.execute(SQL["save_producers"], *columns(rows, 4))
     await save_traces(connection, state.traces)
     await save_artifacts(connection, state.artifacts)
+    await save_meters(connection, state.tally)
     made = [(number, maker) for number, maker in state.makers.items() if maker]
     if made:
         workspaces = [state.experiments[number].workspace for number, _ in made]

@@ -18,7 +18,8 @@ create table tracklog_meta.migration (
 -- never meet a smaller one later.
 create table tracklog_log.head (
     partition integer primary key,
-    position bigint not null default 0
+    position bigint not null default 0,
+    quotas bigint not null default 0 -- counts changes of quotas
 ) with (fillfactor = 10);
 
 insert into tracklog_log.head (partition) values (0);
@@ -221,6 +222,7 @@ create table tracklog_admission.artifact (
     size_bytes bigint not null,
     sha256 text not null,
     etag text not null,
+    principal text not null default '', -- who stored it
     primary key (partition, path_key)
 );
 
@@ -371,22 +373,40 @@ create table tracklog_admission.log_sweep (
     position bigint not null
 ) with (fillfactor = 10);
 
+-- What administrators limit, beside the server's own quotas. `used` is of all that the scope has together: bytes; runs
+-- since the UTC day of `at` began; of rates how full the bucket was at `at`, in thousandths of a point or request.
+create table tracklog_admission.quota (
+    partition integer not null,
+    scope text not null check (scope in ('workspace', 'experiment', 'principal')),
+    subject text not null collate "C",
+    name text not null collate "C",
+    most bigint not null,
+    used bigint not null default 0,
+    at timestamptz not null default clock_timestamp(),
+    primary key (partition, scope, subject, name)
+) with (fillfactor = 50);
+
 -- The whole of admission and append for a group that only logs points, in one round trip: it takes the partition's
 -- turn, checks that every run is there, active and within its quota of points, and that every producer's request is its
 -- next one, and appends one entry per given run. `producers` has one item per numbered request, and `sequences`,
 -- `firsts` and `lasts` its number and which of the entries, counted from 1, are its first and last. Whether the
--- callers may write to these runs is decided before.
+-- callers may write to these runs is decided before, and so is how many points each run may have (`points_max`), as of
+-- the `quotas` that the head has: when they have changed since, or 80 % of a run's are used from now on, it needs a
+-- closer look too.
 -- Returns the last position, or null, having changed nothing, when any of them must be refused or looked at closer.
 -- Call it from a connection that plans look-ups by key (sql/plan_by_key.sql).
 create function tracklog_admission.append_points(
     run_ids uuid[], counts bigint[], kind smallint, version smallint, workspaces text[], principals text[],
-    payloads bytea[], points_max bigint, producers uuid[], sequences bigint[], firsts bigint[], lasts bigint[]
+    payloads bytea[], points_max bigint, quotas bigint, producers uuid[], sequences bigint[], firsts bigint[], lasts bigint[]
 ) returns bigint language plpgsql as $$
 declare
     begins bigint;
+    quotas_now bigint;
+    warns_at constant bigint := (points_max * 8 + 9) / 10;
 begin
-    select head.position into strict begins from tracklog_log.head as head where head.partition = 0 for update;
-    if exists (
+    select head.position, head.quotas into strict begins, quotas_now
+    from tracklog_log.head as head where head.partition = 0 for update;
+    if quotas_now <> append_points.quotas or exists (
         select
         from (
             select given.run_id, sum(given.points) as points
@@ -395,6 +415,7 @@ begin
         ) as wanted
         left join tracklog_admission.run as run on run.partition = 0 and run.run_id = wanted.run_id
         where run.run_id is null or run.deleted or run.points + wanted.points > points_max
+            or (run.points < warns_at and run.points + wanted.points >= warns_at)
     ) then
         return null;
     end if;

@@ -16,6 +16,7 @@ from tracklog_contract.sqlfiles import statements
 from tracklog_ingest.artifact_state import ArtifactState, ArtifactWants
 from tracklog_ingest.key_set import KeySet
 from tracklog_ingest.purge_state import PurgeState, PurgeWants
+from tracklog_ingest.tally import Tally, quota_exceeded
 from tracklog_ingest.trace_state import Trace, TraceState
 
 SQL = statements("tracklog_ingest")
@@ -129,10 +130,13 @@ class State:
     """Everything a group's commands read and change; they check first and change after: all or nothing.
 
     `caller` gave the command that is being decided, and has these `levels` on what it touches; of experiments
-    that are made in this group, `makers` are who made them.
+    that are made in this group, `makers` are who made them. `quotas` are the server's own, beside the
+    `tally`'s.
     """
 
     quotas: Quotas
+    tally: Tally = field(default_factory=Tally)
+    quota_changes: int = 0
     caller: Caller = ANYONE
     levels: Mapping[int, Level] = field(default_factory=lambda: NO_LEVELS)
     makers: dict[int, str] = field(default_factory=dict)
@@ -165,7 +169,7 @@ class State:
     @property
     def changed(self) -> bool:
         """Is there anything to save."""
-        return bool(self.entries or self.touched_producers or self.artifacts.changed)
+        return bool(self.entries or self.touched_producers or self.artifacts.changed or self.tally.changed)
 
     def run(self, run_id: str) -> Run:
         """The run with this id, deleted or not.
@@ -236,6 +240,32 @@ class State:
             made = self.makers[experiment_id] == self.caller.principal
             level = Level.MANAGE if made else rights.floor
         self.caller.decide(experiment_id, level, absent)
+
+    def limit(self, name: str, experiment_id: int) -> int:
+        """A limit of an experiment, or of each of its runs, for the caller."""
+        most: int = getattr(self.tally.book.of(self.quotas, self.caller, experiment_id), name)
+        return most
+
+    def check_count(self, name: str, experiment_id: int, count: int) -> None:
+        """Accept that there is so much of what `name` limits.
+
+        Raises: Rejected.
+        """
+        most = self.limit(name, experiment_id)
+        if count > most:
+            raise quota_exceeded(name, limit=most, count=count)
+
+    def note_count(
+        self, name: str, experiment_id: int, subject: int | uuid.UUID, before: int, after: int
+    ) -> None:
+        """Note what an experiment (its id) or a run has of something now."""
+        about = (
+            ("run", subject.hex, name)
+            if isinstance(subject, uuid.UUID)
+            else ("experiment", str(subject), name)
+        )
+        most = self.limit(name, experiment_id)
+        self.tally.warn(about, self.caller, experiment_id, most=most, before=before, after=after)
 
     def touches(self, wants: Wants) -> set[int]:
         """The experiments of everything that is wanted and there."""

@@ -21,6 +21,7 @@ from tracklog_contract.events import (
 )
 from tracklog_contract.points import PointBlock
 from tracklog_contract.purge_events import PURGE_EVENT_TYPES, PointsFreed
+from tracklog_contract.quota_events import QUOTA_EVENT_TYPES
 from tracklog_projector import fresh
 from tracklog_projector.artifact_fold import ArtifactFold
 from tracklog_projector.chunks import CHUNK_COLUMNS, cut
@@ -31,6 +32,8 @@ from tracklog_projector.rare import SQL, fold_rare
 from tracklog_projector.trace_fold import TraceFold
 from tracklog_projector.usage import Usage
 
+# Who may do what, and how much of it, is no view: it is true at once, and kept where writes are admitted.
+NOT_FOLDED = (*ACCESS_EVENT_TYPES, *QUOTA_EVENT_TYPES, PointsFreed)
 # What these do depends on the run rows and tags written so far.
 BARRIERS = (ExperimentDeleted, ExperimentRestored, RunModelRecorded)
 
@@ -71,8 +74,7 @@ class Fold:
             self._usage.count(entry)
             if entry.run_id is not None:
                 self.touched.add(entry.run_id)
-            # Who may do what is no view: it is true at once, and kept where writes are admitted.
-            if entry.event is None or isinstance(entry.event, (*ACCESS_EVENT_TYPES, PointsFreed)):
+            if entry.event is None or isinstance(entry.event, NOT_FOLDED):
                 continue
             if self._purges.take(entry, entry.event):
                 continue

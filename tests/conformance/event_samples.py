@@ -50,6 +50,7 @@ from tracklog_contract.events import (
 )
 from tracklog_contract.points import block_of
 from tracklog_contract.purge_events import ExperimentPurged, LoggedModelPurged, PointsFreed, RunPurged
+from tracklog_contract.quota_events import QuotaNearlyUsed, QuotaSet
 from tracklog_contract.trace_events import (
     AssessmentDeleted,
     AssessmentSet,
@@ -168,6 +169,9 @@ SAMPLES: dict[str, Event] = {
     "run_purged.1.elsewhere": RunPurged(),
     "logged_model_purged.1": LoggedModelPurged(MODEL, f"7/models/{MODEL}/artifacts"),
     "experiment_purged.1": ExperimentPurged("7"),
+    "quota_set.1": QuotaSet("principal", "größer", "runs_per_day", 10**18 - 1),
+    "quota_set.1.gone": QuotaSet("workspace", "lab", "points_per_second"),
+    "quota_nearly_used.1": QuotaNearlyUsed("run", "ab" * 16, "run_points", 800_000, 1_000_000),
 }  # fmt: skip
 
 

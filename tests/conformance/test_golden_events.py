@@ -34,6 +34,7 @@ KINDS = {
     "PrincipalCreated": 50, "PrincipalChanged": 51, "PrincipalDeleted": 52, "TokenCreated": 53,
     "TokenRevoked": 54, "TeamSet": 55, "TeamDeleted": 56, "MemberSet": 57, "PermissionSet": 58,
     "WorkspaceSet": 59, "WorkspaceDeleted": 60, "SessionStarted": 61,
+    "QuotaSet": 70, "QuotaNearlyUsed": 71,
     "TracesDeleted": 35, "AssessmentSet": 36, "AssessmentDeleted": 37, "TracesLinked": 38,
     "ArtifactsStored": 40, "ArtifactsRemoved": 41, "PointsFreed": 0, "RunPurged": 42, "LoggedModelPurged": 43,
     "ExperimentPurged": 44,

@@ -6,7 +6,7 @@
 -- Rows: (kind text, item jsonb), the items as lists in the order of the columns below.
 -- `offset 0` keeps each wanted key on the outside of its look-up: while tables were small, a plan that reads all of
 -- one would seem as good, and would be kept when it has grown.
-select 'position' as kind, to_jsonb(position) as item
+select 'head' as kind, jsonb_build_array(position, quotas) as item
 from tracklog_log.head
 where partition = 0
 union all
