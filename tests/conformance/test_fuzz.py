@@ -24,11 +24,12 @@ from tracklog_server import status
 EXAMPLES = 20
 NUMBERS = itertools.count()
 PARAMETER = re.compile(r"\{\w+(:[^}]*)?\}")
+ARTIFACTS = Artifacts(Mock(), Mock(), Mock(), Mock())
 UNDER_API = (
     *(*ingest_http.routes(None), *models_http.routes(None), *projector_http.routes(None)),
-    *(*Artifacts.routes(Mock()), *status.routes()),
+    *(*ARTIFACTS.routes(), *status.routes(enabled_workspaces=False)),
 )
-AT_ROOT = (*Artifacts.root_routes(Mock()), *graphql_http.root_routes(None))
+AT_ROOT = (*ARTIFACTS.root_routes(), *graphql_http.root_routes(None))
 ROUTES = [(method, f"/api{path}") for method, path, _ in UNDER_API] + [route[:2] for route in AT_ROOT]
 MESSAGES_OF_ALL = [message for message in vars(m).values() if isinstance(message, Message)]
 FIELDS = sorted({key for message in MESSAGES_OF_ALL for key in message.field_by_key})
