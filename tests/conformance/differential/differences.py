@@ -3,7 +3,7 @@
 import json
 import re
 
-from tests.conformance.differential import trace_differences
+from tests.conformance.differential import file_differences, trace_differences
 from tests.conformance.differential.row import Row
 
 _UNREADABLE = re.compile(
@@ -118,14 +118,6 @@ ROWS = [
         ),
     ),
     Row(
-        "an upload's answer",
-        "MLflow answers nothing at all to an artifact's upload, tracklog an empty object; no client looks.",
-        lambda call, theirs, ours: (
-            (call.method == "PUT" or call.endpoint == "POST upload-artifact")
-            and (theirs.body, ours.body) == ("", {})
-        ),
-    ),
-    Row(
         "what the server has",
         "tracklog has no gateway; its store signs URLs for uploads in parts and for downloads.",
         lambda call, theirs, ours: (
@@ -166,15 +158,6 @@ ROWS = [
             (theirs.status, theirs.error_code) == (ours.status, "no JSON")
             and ours.error_code in ("ENDPOINT_NOT_FOUND", "INVALID_PARAMETER_VALUE")
             and call.endpoint in ("GET an unknown path", "GET /get-artifact")
-        ),
-    ),
-    Row(
-        "dots in artifact paths",
-        "MLflow looks for a file named `.`; tracklog refuses a path that is not the shortest of its file.",
-        lambda call, theirs, ours: (
-            "%2F.%2F" in call.path
-            and ours.status == 400
-            and (call.method == "HEAD" or ours.message == "Invalid path")
         ),
     ),
     Row(
@@ -348,21 +331,6 @@ ROWS = [
         ),
     ),
     Row(
-        "uploads to an experiment's own place",
-        "MLflow's upload-artifact does not heed the experiment's artifact_location, where listings look.",
-        lambda call, theirs, ours: (
-            call.endpoint in ("GET artifacts/list", "GET /get-artifact", "HEAD /get-artifact")
-            and ours.status == 200
-            and (
-                (theirs.status == 404 and (call.method == "HEAD" or "'own/" in theirs.message))
-                or (
-                    theirs.status == 200
-                    and theirs.body.get("root_uri", "").startswith("mlflow-artifacts:/own/")
-                )
-            )
-        ),
-    ),
-    Row(
         "half-read filters",
         "MLflow skips over parts of a filter that it does not understand, which finds what was not "
         "asked for.",
@@ -380,6 +348,7 @@ ROWS = [
             and (theirs.error_code, ours.error_code) == ("BAD_REQUEST", "RESOURCE_ALREADY_EXISTS")
         ),
     ),
+    *file_differences.ROWS,
     *trace_differences.ROWS,
 ]
 

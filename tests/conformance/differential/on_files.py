@@ -7,6 +7,8 @@ PROXY = "/2.0/mlflow-artifacts/artifacts"
 PARTS = "/2.0/mlflow-artifacts"
 MODEL_FILES = "logged-models/{model_id}/artifacts/files"
 MODEL_FOLDERS = "logged-models/{model_id}/artifacts/directories"
+# What listings cover where a file was deleted: its folder may hold none any more.
+THINNED = "folders with files deleted"
 
 
 def put(world):
@@ -35,15 +37,17 @@ def delete(world):
 def list_proxy(world):
     """The proxy's listing of a folder."""
     folder = world.pick(_root(world), f"{_root(world)}/dir", _file(world), f"{_root(world)}/nope")
-    world.send(f"GET {PROXY}", {"path": world.pick(folder, folder, folder, *v.BAD_PATHS)})
+    fields = {"path": world.pick(folder, folder, folder, *v.BAD_PATHS)}
+    world.send(f"GET {PROXY}", fields, covers=_thinned(world, _owner(folder)))
 
 
 def list_run(world):
     """artifacts/list of a run."""
-    fields = {world.pick("run_id", "run_id", "run_uuid"): world.some("run")}
+    run = world.some("run")
+    fields = {world.pick("run_id", "run_id", "run_uuid"): run}
     if world.chance(0.5):
         fields["path"] = world.pick("dir", "dir/sub", "a.txt", "nope", "", "dir/", *v.BAD_PATHS)
-    world.send("GET artifacts/list", fields)
+    world.send("GET artifacts/list", fields, covers=_thinned(world, run))
 
 
 def upload(world):
@@ -94,8 +98,10 @@ def read_of_model(world):
 def list_model(world):
     """logged-models/{model_id}/artifacts/directories."""
     fields = {"artifact_directory_path": world.pick("dir", "dir/sub", "", "nope", *v.BAD_PATHS)}
-    path = MODEL_FOLDERS.replace("{model_id}", world.some("model"))
-    world.send(f"GET {MODEL_FOLDERS}", world.pick(fields, None), path=path)
+    model = world.some("model")
+    path = MODEL_FOLDERS.replace("{model_id}", model)
+    covers = _thinned(world, model)
+    world.send(f"GET {MODEL_FOLDERS}", world.pick(fields, None), path=path, covers=covers)
 
 
 def presigned(world):
@@ -123,7 +129,18 @@ def in_parts(world):
     world.send(f"POST {PARTS}/mpu/{step}/{{path}}", fields, path=f"{PARTS}/mpu/{step}/{path}")
 
 
+def _owner(file):
+    """The run or model whose file it is."""
+    return file.partition("/artifacts")[0].rpartition("/")[2]
+
+
+def _thinned(world, owner):
+    return frozenset({THINNED} if owner in world.thinned else ())
+
+
 def _send(world, method, file, fields=None):
+    if method == "DELETE":
+        world.thinned.add(_owner(file))
     return world.send(f"{method} {PROXY}/{{path}}", fields, path=f"{PROXY}/{quoted(file)}")
 
 

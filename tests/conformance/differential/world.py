@@ -24,6 +24,7 @@ UNKNOWN = {
 class World:
     """A round's experiments, runs and models by name; rounds begin with none, so that searches stay small.
 
+    `files`: those that were put; `thinned`: the runs and models of which a file was deleted.
     `homes`: the experiment of each run, model and trace. `whole`: traces whose spans have all come;
     `rooted`: whose root has.
     `assessments`: each as its trace and itself;
@@ -44,6 +45,7 @@ class World:
         self.scrap = {}
         self.deleted_models = []
         self.files = []
+        self.thinned = set()
         self._numbers = itertools.count(1)
 
     def start_round(self):
@@ -52,6 +54,7 @@ class World:
         for names in self.made.values():
             names.clear()
         self.files.clear()
+        self.thinned.clear()
         self.deleted_models.clear()
         self.whole.clear()
         self.rooted.clear()
