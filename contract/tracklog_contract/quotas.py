@@ -22,6 +22,7 @@ TOTALS: Final = (STORAGE_BYTES, RUNS_PER_DAY)
 RATES: Final = (POINTS_PER_SECOND, REQUESTS_PER_SECOND)
 LIMITS: Final = (*OF_EACH, *TOTALS, *RATES)
 LIMIT_MAX: Final = 10**18 - 1
+RATE_MAX: Final = 10**12
 
 _RUNS_ADVICE: Final = (
     "Delete runs that are no longer needed (MlflowClient().delete_run, or many at once by POST"
@@ -80,5 +81,7 @@ def check_limit(scope: str, name: str, most: int | None) -> None:
     if (scope, name) == (EXPERIMENT, REQUESTS_PER_SECOND):
         # It is decided before a request is read, when nobody knows its experiment.
         raise Rejected(INVALID, f"{name} can be set for a workspace or a principal only.")
-    if most is not None and not (1 if name in RATES else 0) <= most <= LIMIT_MAX:
-        raise Rejected(INVALID, f"{name} must be a whole number below 10^18, and a rate at least 1.")
+    if most is not None and name in RATES and not 1 <= most <= RATE_MAX:
+        raise Rejected(INVALID, f"{name} must be a whole number from 1 to 10^12.")
+    if most is not None and not 0 <= most <= LIMIT_MAX:
+        raise Rejected(INVALID, f"{name} must be a whole number below 10^18.")

@@ -43,6 +43,7 @@ ACCESS_COMMANDS = {
     "token": "what programs sign in with",
     "workspace": "tenants of the server",
     "permission": "who may do what",
+    "quota": "what workspaces, experiments and users may use",
     "audit": "who did what when, from the log itself",
 }
 ACCESS_MODULE = "tracklog_server.access.cli"

@@ -29,6 +29,8 @@ from tracklog_server.access import audit_http, permissions_http, roles_http, use
 from tracklog_server.access.authenticator import Authenticator, anyone
 from tracklog_server.access.needs import need_of
 from tracklog_server.access.office import Office
+from tracklog_server.access.quotas_http import QuotaDesk
+from tracklog_server.access.request_rates import RequestRates
 from tracklog_server.database import open_pool
 from tracklog_server.hosts import HostCheck
 from tracklog_server.ledger import LogLedger
@@ -88,12 +90,15 @@ async def run(task: Task, stop: asyncio.Event) -> None:
         traffic = Traffic()
         authenticator = Authenticator(asking) if task.auth else None
         office = Office(changing, authenticator) if authenticator else None
-        application = _application(ingest, queries, traffic, task, office)
+        desk = QuotaDesk(changing, queries, parse_quotas(task.quotas))
+        rates = RequestRates(asking)
+        application = _application(ingest, queries, traffic, task, office, desk, rates)
         async with asyncio.TaskGroup() as tasks:
             running = [
                 tasks.create_task(ingest.run(), name="ingest"),
                 tasks.create_task(queries.run(), name="queries"),
                 tasks.create_task(application[ARTIFACTS].run(), name="artifacts"),
+                tasks.create_task(rates.run(), name="rates"),
             ]
             if authenticator is not None:
                 running.append(tasks.create_task(authenticator.run(), name="access"))
@@ -118,6 +123,8 @@ def _application(
     traffic: Traffic,
     task: Task,
     office: Office | None = None,
+    desk: QuotaDesk | None = None,
+    rates: RequestRates | None = None,
 ) -> web.Application:
     store = open_store(task.artifact_place)
     ledger = LogLedger(ingest, ArtifactQueries(queries))
@@ -147,7 +154,9 @@ def _application(
     if office is not None:
         authenticator = office.authenticator
         routes = (*routes, *access_routes(office))
-    application = compose(routes, hosts, traffic, root_routes, authenticator)
+    if desk is not None:
+        routes = (*routes, *desk.routes())
+    application = compose(routes, hosts, traffic, root_routes, authenticator, rates)
     application[ARTIFACTS] = artifacts
     return application
 
@@ -169,6 +178,7 @@ def compose(
     traffic: Traffic,
     root_routes: Iterable[Route] = (),
     authenticator: Authenticator | None = None,
+    rates: RequestRates | None = None,
 ) -> web.Application:
     """The application that answers `routes` under each of PREFIXES, `root_routes`, and what it is itself.
 
@@ -179,7 +189,13 @@ def compose(
     async def identify(request: web.Request) -> Caller:
         # Whoever asks for what is not there hears that only when they are known.
         need = needs.get(request.match_info.route, Need.SIGNED_IN)
-        return anyone(request, need) if authenticator is None else await authenticator.caller(request, need)
+        if authenticator is None:
+            who = anyone(request, need)
+        else:
+            who = await authenticator.caller(request, need)
+        if rates is not None and need is not Need.OPEN:
+            await rates.take(who)
+        return who
 
     around = error_middleware(hosts, traffic, identify)
     application = web.Application(

@@ -451,6 +451,12 @@ REQUESTS: Final[dict[str, Callable[[World], Asked]]] = {
         )
     },
     "GET /tracklog/v1/audit": lambda _: Asked("/api/tracklog/v1/audit"),
+    "GET /tracklog/v1/quotas": lambda _: Asked("/api/tracklog/v1/quotas"),
+    "PUT /tracklog/v1/quotas": lambda w: Asked(
+        "/api/tracklog/v1/quotas",
+        {"scope": "experiment", "subject": w.experiment_id, "limits": {"run_points": 10**9}},
+    ),
+    "GET /tracklog/v1/usage": lambda w: Asked("/api/tracklog/v1/usage", {"run_id": w.run_id}),
     "GET /3.0/mlflow/workspaces": lambda _: Asked(f"{MLFLOW_3}/workspaces"),
     "POST /3.0/mlflow/workspaces": lambda _: Asked(f"{MLFLOW_3}/workspaces", {"name": "mine"}),
     **{

@@ -15,6 +15,7 @@ from tracklog_ingest.access import permissions, principals, teams, workspaces
 from tracklog_ingest.access.permissions import Resource
 from tracklog_ingest.access.turn import Turn
 from tracklog_server.access import passwords, tokens
+from tracklog_server.access.quota_commands import QUOTA_ACTIONS
 from tracklog_server.access.times import span_of
 from tracklog_server.access.words import databricks_word, level_of, mlflow_word
 
@@ -324,6 +325,7 @@ ACTIONS: Final[dict[str, tuple[str, dict[str, tuple[str, Run, Arguments]]]]] = {
             "list": ("list workspaces and their default levels", list_workspaces, ()),
         },
     ),
+    "quota": ("what workspaces, experiments and users may use", QUOTA_ACTIONS),
     "permission": (
         "who may do what",
         {

@@ -71,6 +71,16 @@ class Fields:
             raise Rejected(INVALID, f"Parameter '{name}' must be true or false.")
         return value
 
+    def numbers(self, name: str) -> dict[str, int | None]:
+        """An object that must be there, of whole numbers and nulls."""
+        value = self._fields.get(name)
+        if not isinstance(value, dict) or any(
+            item is not None and (isinstance(item, bool) or not isinstance(item, int))
+            for item in value.values()
+        ):
+            raise Rejected(INVALID, f"Parameter '{name}' must be an object of whole numbers.")
+        return value
+
     def items(self, name: str) -> list["Fields"]:
         """A list of objects; none when it is not there."""
         value = self._fields.get(name, [])

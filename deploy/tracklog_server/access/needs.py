@@ -33,6 +33,7 @@ _TABLE: Final = {
         GET /3.0/mlflow/ui-telemetry
         POST /3.0/mlflow/ui-telemetry
         GET /2.0/preview/scim/v2/Me
+        GET /tracklog/v1/usage
         GET /2.0/permissions/experiments/{experiment_id}
         PUT /2.0/permissions/experiments/{experiment_id}
         PATCH /2.0/permissions/experiments/{experiment_id}
@@ -177,6 +178,8 @@ _TABLE: Final = {
     Need.ADMIN: """
         GET /tracklog/v1/artifacts/carried
         GET /tracklog/v1/audit
+        GET /tracklog/v1/quotas
+        PUT /tracklog/v1/quotas
         POST /2.0/mlflow/users/create
         PATCH /2.0/mlflow/users/update-admin
         DELETE /2.0/mlflow/users/delete

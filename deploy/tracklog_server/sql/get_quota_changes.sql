@@ -1,0 +1,3 @@
+-- How often quotas have changed. No parameters. Rows: one bigint.
+select quotas from tracklog_log.head
+where partition = 0;
