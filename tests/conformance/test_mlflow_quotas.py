@@ -80,7 +80,7 @@ def test_tags_of_an_experiment(client, new_name):
     assert client.get_experiment_by_name(name) is None
 
 
-def test_points_of_a_run(api, client, run_id):
+def test_points_of_a_run(api, client, run_id, database_value):
     batch = [{"key": f"m{n % 8}", "value": n, "timestamp": n, "step": n} for n in range(1000)]
     for _ in range(999):
         api.post("runs/log-batch", {"run_id": run_id, "metrics": batch})
@@ -92,6 +92,8 @@ def test_points_of_a_run(api, client, run_id):
     with refused("metric points", 1_000_001, 1_000_000):
         client.log_metric(run_id, "n", 999, 999, 999)
     assert len(client.get_metric_history(run_id, "n")) == 999
+    warnings = "select count(*) from tracklog_log.entry where kind = 71 and position(convert_to($1, 'utf8') in payload) > 0"
+    assert database_value(warnings, run_id) == 1
     client.log_param(run_id, "p", "params still fit")
     data = client.get_run(run_id).data
     assert data.metrics == {"n": 998.0} | {f"m{n}": 992.0 + n for n in range(8)}
