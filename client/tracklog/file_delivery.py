@@ -22,7 +22,7 @@ from tracklog.records import FILE, LARGE, Record
 from tracklog.rejections import Rejection
 from tracklog.source import Source
 from tracklog.sources import Sources
-from tracklog.spool import Outbox, offline_outbox
+from tracklog.spool import Outbox, offline_outbox, write_whole
 from tracklog.transfer import Upload
 from tracklog.upload import Uploader
 from tracklog_contract.errors import NOT_FOUND, Rejected
@@ -70,6 +70,7 @@ class FileDelivery:
         self._refresh_at = 0.0
         self.delivered_files = 0
         self._delivered_bytes = 0
+        self._told_bytes = -1
         self.refresh()
 
     def __enter__(self) -> Self:
@@ -127,6 +128,7 @@ class FileDelivery:
         before = self.progress
         if time.monotonic() >= self._refresh_at:
             self.refresh()
+            self._tell_sent()
         self._try_again()
         for source in self._sources:
             if len(self._under_way) < OPEN_FILES_MAX:
@@ -199,6 +201,13 @@ class FileDelivery:
 
     def _is_latest(self, upload: Upload) -> bool:
         return self._latest.get(upload.key) is upload
+
+    def _tell_sent(self) -> None:
+        """Let programs that wait see how far it is."""
+        if self.delivered_bytes != self._told_bytes:
+            self._told_bytes = self.delivered_bytes
+            with contextlib.suppress(OSError):
+                write_whole(self._outbox.file("sent"), str(self._told_bytes).encode())
 
     def _settle(self, upload: Upload) -> None:
         source, file = self._under_way[upload]

@@ -217,16 +217,18 @@ class Run(RunFiles):
     def flush(self, timeout_s: float = 30.0) -> bool:
         """Wait until the server has acknowledged everything logged so far, files too; True when it has.
 
-        Never raises for the network. Offline it sees to the disk instead, and answers False.
+        Never raises for the network. Offline it sees to the disk instead, and answers False. On a terminal a
+        bar shows how far large files are.
         """
         KEEPER.wake()
         deadline = time.monotonic() + timeout_s
         arrived = self._stream.flush(timeout_s)
-        return self._file_stream.flush(max(0.0, deadline - time.monotonic())) and arrived
+        return self._flush_files(max(0.0, deadline - time.monotonic())) and arrived
 
-    def finish(self, status: str = "FINISHED") -> None:
+    def finish(self, status: str = "FINISHED", *, timeout_s: float = 0.0) -> None:
         """End the run as FINISHED, FAILED or KILLED, and return at once; delivery goes on in the background.
 
+        With `timeout_s` it is waited for, at most so long, as `flush` does.
         Raises: BadInput, for another status.
         """
         if status not in _ENDS:
@@ -234,6 +236,8 @@ class Run(RunFiles):
         if not self._finished:
             self._stream.append((STATUS, status, time.time_ns() // 1_000_000))
             self._close()
+        if timeout_s:
+            self.flush(timeout_s)
 
     def __enter__(self) -> Self:
         return self

@@ -10,10 +10,12 @@ from tracklog import files
 from tracklog.artifact import Artifact, Owner
 from tracklog.config import Config
 from tracklog.keeper import KEEPER, problem_of
+from tracklog.progress import bar, is_shown
 from tracklog.stream import Stream, Target
 from tracklog.values import BadInput, raise_if
 from tracklog_contract.errors import Unavailable
 
+BAR_EVERY_S: Final = 0.5
 # So long what was logged is waited for before something is read.
 READ_PATIENCE_S: Final = 30.0
 
@@ -82,6 +84,22 @@ class RunFiles:
         from tracklog.reading import fetched  # noqa: PLC0415 - as above
 
         return fetched(self._readable_url(), self._owner(), _directory(path), _local(to))
+
+    def _flush_files(self, timeout_s: float) -> bool:
+        """Wait until the server has the files; True when it has. A terminal shows how far large ones are."""
+        stream = self._file_stream
+        if stream.target.offline or stream.is_delivered() or not is_shown():
+            return stream.flush(timeout_s)
+        deadline, sent, done = time.monotonic() + timeout_s, stream.outbox.sent_bytes(), 0
+        with bar(stream.outbox.waiting_bytes(), "uploading") as progress:
+            while not stream.flush(min(BAR_EVERY_S, max(0.0, deadline - time.monotonic()))):
+                now = stream.outbox.sent_bytes()
+                # A new sender counts from 0 again.
+                done, sent = done + max(0, now - sent), now
+                progress.show(done)
+                if time.monotonic() >= deadline:
+                    return False
+        return True
 
     def _readable_url(self) -> str:
         """The server, once it has what was logged here. Raises: BadInput; Unavailable."""

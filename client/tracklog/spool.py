@@ -12,6 +12,7 @@
 | journal                  | which request covers which bytes (journal.py) |
 | sender.lock, sync.lock   | held by whoever delivers, and by whoever wants to do it by hand |
 | wake                     | a FIFO: a byte in it makes the sender look at once |
+| sent                     | how many bytes of files the sender has brought to the server since it began |
 | status, sender.log       | what keeps the sender from delivering, and what it has to say |
 """
 
@@ -111,6 +112,12 @@ class Outbox:
                 with contextlib.suppress(OSError):
                     total += path.stat().st_size
         return total
+
+    def sent_bytes(self) -> int:
+        """How much of files the present sender, or the last, says to have brought to the server."""
+        with contextlib.suppress(OSError, ValueError):
+            return int(self.file("sent").read_text())
+        return 0
 
     def wake_sender(self) -> None:
         """Have a running sender look at once."""

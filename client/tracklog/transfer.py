@@ -39,6 +39,10 @@ class Upload:
         """The file as requests name it."""
         return {"path": self.path, "size": self.content.size, "sha256": self.sha256}
 
+    def completing(self) -> dict[str, Any]:
+        """The file as the request that completes it names it."""
+        return self.fields() | (self.parts.fields() if self.parts is not None else {})
+
 
 class Parts:
     """The parts of a file, as far as the store has them."""

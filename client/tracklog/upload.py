@@ -22,6 +22,8 @@ PARTS_ASKED: Final = 16
 # While fewer than so many wait for a thread, the next are asked for.
 QUEUE_MIN: Final = 4 * THREADS
 COMPLETE_FILES: Final = 250
+# Of how many parts one request tells, unless a single file has more.
+PARTS_TOLD: Final = 2_000
 COMPLETE_AFTER_S: Final = 0.1
 # Smaller ones are read at once for their checksum; others by a thread.
 READ_AT_ONCE_BYTES: Final = 2**20
@@ -301,32 +303,39 @@ class Uploader:
             is_time = time.monotonic() - self._uploaded_since >= COMPLETE_AFTER_S
             if not is_time and self._running and len(self._uploaded) < COMPLETE_FILES:
                 return
-            owner, is_alone = self._uploaded[0].owner, self._uploaded[0].is_alone
-            batch = [upload for upload in self._uploaded if upload.owner == owner][
-                : 1 if is_alone else FILES_MAX // 2
-            ]
+            batch = self._uploaded_batch()
             try:
-                answers = self._api.complete(
-                    owner,
-                    [
-                        upload.fields() | (upload.parts.fields() if upload.parts is not None else {})
-                        for upload in batch
-                    ],
-                )
+                answers = self._api.complete(batch[0].owner, [upload.completing() for upload in batch])
             except Rejected as error:
-                for upload in batch:
-                    if len(batch) > 1:
-                        upload.is_alone = True
-                    else:
-                        self._uploaded.remove(upload)
-                        self._begin_again(upload, error)
+                self._not_completed(batch, error)
                 continue
-            self._uploaded = [upload for upload in self._uploaded if upload not in batch]
+            del self._uploaded[: len(batch)]
             for upload, answer in zip(batch, answers, strict=True):
                 if answer.get("state") == "stored":
                     self._finish(upload, None)
                 else:
                     self._begin_again(upload, rejected(answer))
+
+    def _uploaded_batch(self) -> list[Upload]:
+        """The next files of one owner that one request may tell of."""
+        batch: list[Upload] = []
+        parts = 0
+        for upload in self._uploaded:
+            parts += len(upload.parts.etags) if upload.parts is not None else 0
+            is_other = batch and (upload.owner != batch[0].owner or upload.is_alone or batch[0].is_alone)
+            if is_other or len(batch) >= FILES_MAX // 2 or (batch and parts > PARTS_TOLD):
+                break
+            batch.append(upload)
+        return batch
+
+    def _not_completed(self, batch: Sequence[Upload], error: Rejected) -> None:
+        """A whole request was refused: the file that spoils it is found by telling of each alone."""
+        if len(batch) > 1:
+            for upload in batch:
+                upload.is_alone = True
+        else:
+            del self._uploaded[0]
+            self._begin_again(batch[0], error)
 
     def _begin_again(self, upload: Upload, error: Rejected) -> None:
         """Not taken as it is: ask anew, which tells whether it is refused for good."""

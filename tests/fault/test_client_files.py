@@ -1,12 +1,18 @@
 """Whatever happens to a network, a disk or a process: a file that was logged arrives as it was, and once."""
 
+import contextlib
 import errno
 import io
 import json
 import os
+import pty
 import random
 import re
 import signal
+import subprocess
+import sys
+import termios
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 
@@ -352,6 +358,36 @@ def test_what_can_be_no_file_raises_at_once(log: Callable[[tracklog.Run], None],
     with tracklog.init(mode="offline") as run, pytest.raises(tracklog.BadInput):
         log(run)
     assert not list(spool.glob("*-files/*.data"))
+
+
+def test_a_terminal_shows_how_far_large_files_are(parts: FakeLane, tmp_path: Path):
+    """And nothing else is ever written there."""
+    code = """
+        import sys, tracklog
+        from tracklog import progress
+        progress.SHOWN_FROM_BYTES = 1000
+        run = tracklog.init(sys.argv[1])
+        run.log_file(bytes(5 << 20), "large")
+        run.finish(timeout_s=20)
+        run.download("large", to=sys.argv[2])
+    """
+    parts.artifacts.bytes_per_s = 8 * MIB
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, 100))
+    with os.fdopen(ours, "rb", buffering=0) as terminal:
+        program = subprocess.Popen(
+            [sys.executable, "-c", textwrap.dedent(code), parts.url, str(tmp_path)], stderr=theirs
+        )
+        os.close(theirs)
+        shown = b""
+        # A terminal that nobody has open any more is an error to read from.
+        with contextlib.suppress(OSError):
+            while piece := terminal.read(4096):
+                shown += piece
+    assert program.wait(20) == 0, shown
+    lines = [line for line in shown.decode().replace("\r", "\n").splitlines() if line.strip()]
+    assert {line.partition(":")[0] for line in lines} == {"uploading", "downloading"}
+    assert run_program(code, parts.url, str(tmp_path)) == ("", "")
 
 
 def test_memory_does_not_grow_with_files(lane: FakeLane, spool: Path, tmp_path: Path):

@@ -287,7 +287,7 @@ ONLY_THE_BASE = """
 
     class Blocked:
         # Whatever is no part of Python, of the base dependencies or of these packages.
-        ours = {"tracklog", "tracklog_contract", "tracklog_server"}
+        ours = {"tracklog", "tracklog_artifacts", "tracklog_contract", "tracklog_server"}
         allowed = {"msgpack", "tqdm", *ours, *sys.stdlib_module_names}
 
         def find_spec(self, name, path=None, target=None):
