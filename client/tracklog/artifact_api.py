@@ -1,4 +1,4 @@
-"""The server's endpoints of files (README, "Files natively"), called for one run or logged model."""
+"""The server's native endpoints of files (README, "Artifacts"), asked for one run or logged model."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence

@@ -10,7 +10,7 @@ then records. Each record is a msgpack array whose first item is its kind:
     [TAGS, {key: text, ...}]
     [STATUS, status, end time]
 
-Streams of files have records of their own (README, "Files"):
+Streams of files have records of their own:
 
     [FILE, path, content]                       a small one, here in the segment; its content ends the record
     [LARGE, path, name, size, mtime or nil]     a larger one, in the data file `name`, which is a link to
