@@ -3,7 +3,6 @@
 import itertools
 import operator
 import re
-from unittest.mock import Mock
 from urllib.parse import quote, urlencode
 
 import pytest
@@ -12,25 +11,21 @@ from hypothesis import strategies as st
 
 from tests.support.api import Api
 from tests.support.server import running_server
-from tracklog_artifacts.service import Artifacts
 from tracklog_contract import messages as m
 from tracklog_contract.shape import Message
-from tracklog_ingest import http as ingest_http
-from tracklog_ingest import models_http
-from tracklog_projector import http as projector_http
-from tracklog_projector.graphql import http as graphql_http
-from tracklog_server import status
+from tracklog_server.access.needs import NEEDS
 
-EXAMPLES = 20
+EXAMPLES = 12
 NUMBERS = itertools.count()
 PARAMETER = re.compile(r"\{\w+(:[^}]*)?\}")
-ARTIFACTS = Artifacts(Mock(), Mock(), Mock(), Mock())
-UNDER_API = (
-    *(*ingest_http.routes(None), *models_http.routes(None), *projector_http.routes(None)),
-    *(*ARTIFACTS.routes(), *status.routes(enabled_workspaces=False)),
-)
-AT_ROOT = (*ARTIFACTS.root_routes(), *graphql_http.root_routes(None))
-ROUTES = [(method, f"/api{path}") for method, path, _ in UNDER_API] + [route[:2] for route in AT_ROOT]
+# Files of the page, and what asks nothing, have nothing to be fuzzed.
+PLAIN = {"/", "/health", "/version", "/static-files/{name}"}
+UNDER_API = ("/2.0/", "/3.0/", "/tracklog/")
+ROUTES = [
+    (method, f"/api{path}" if path.startswith(UNDER_API) else path)
+    for method, path in NEEDS
+    if path not in PLAIN
+]
 MESSAGES_OF_ALL = [message for message in vars(m).values() if isinstance(message, Message)]
 FIELDS = sorted({key for message in MESSAGES_OF_ALL for key in message.field_by_key})
 # What each endpoint reads, so that requests come close to what it accepts.

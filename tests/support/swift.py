@@ -123,14 +123,7 @@ def _options(name: str) -> str:
 
 
 def _make_rings(root: Path, ports: dict[str, int]) -> None:
-    from swift.common.ring import RingBuilder  # noqa: PLC0415 - half a second, for those who start one only
-
-    for name in STORAGE:
-        address = {"ip": "127.0.0.1", "port": ports[name]}
-        replication = {"replication_ip": "127.0.0.1", "replication_port": ports[name]}
-        builder = RingBuilder(part_power=2, replicas=1, min_part_hours=1)
-        builder.add_dev(
-            {"region": 1, "zone": 1, **address, **replication, "device": "d1", "weight": 1.0, "meta": ""}
-        )
-        builder.rebalance()
-        builder.get_ring().save(str(root / f"{name}.ring.gz"))
+    # In a process of its own: Swift brings eventlet, which would warn at every fork of this one.
+    places = [f"{name}={ports[name]}" for name in STORAGE]
+    command = [sys.executable, "-W", "ignore", "-m", "tests.support.swift_rings", str(root), *places]
+    subprocess.run(command, cwd=ROOT, check=True)
