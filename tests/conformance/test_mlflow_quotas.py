@@ -92,8 +92,8 @@ def test_points_of_a_run(api, client, run_id, database_value):
     with refused("metric points", 1_000_001, 1_000_000):
         client.log_metric(run_id, "n", 999, 999, 999)
     assert len(client.get_metric_history(run_id, "n")) == 999
-    warnings = "select count(*) from tracklog_log.entry where kind = 71 and position(convert_to($1, 'utf8') in payload) > 0"
-    assert database_value(warnings, run_id) == 1
+    of_kind = "select count(*) from tracklog_log.entry where kind = 71"
+    assert database_value(f"{of_kind} and position(convert_to($1, 'utf8') in payload) > 0", run_id) == 1
     client.log_param(run_id, "p", "params still fit")
     data = client.get_run(run_id).data
     assert data.metrics == {"n": 998.0} | {f"m{n}": 992.0 + n for n in range(8)}
