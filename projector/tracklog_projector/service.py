@@ -54,6 +54,15 @@ class Queries:
         )
         return alive
 
+    async def usage(self, subjects: Sequence[tuple[str, str]]) -> dict[tuple[str, str], dict[str, int]]:
+        """What was written by or to these (scope and name), as far as it is folded."""
+        columns = [list(column) for column in zip(*subjects, strict=True)] or [[], []]
+        return {
+            (scope, subject): counts
+            for row in await self.fetch("get_usage", *columns)
+            for scope, subject, counts in [(row["scope"], row["subject"], dict(list(row.items())[2:]))]
+        }
+
     async def run_document(self, run_id: str) -> dict[str, Any]:
         """MLflow's Run.
 

@@ -72,15 +72,8 @@ class QuotaDesk:
         fields, who = await Fields.of(request), caller()
         async with self._look() as turn:
             limits = await self._limits(turn, who, fields)
-        subjects = list(limits)
-        columns = [list(column) for column in zip(*subjects, strict=True)] or [[], []]
-        counted = {
-            (row["scope"], row["subject"]): dict(row)
-            for row in await self._queries.fetch("get_usage", *columns)
-        }
-        return answer(
-            {"usage": [_of_subject(each, limits[each], counted.get(each, {})) for each in subjects]}
-        )
+        written = await self._queries.usage(list(limits))
+        return answer({"usage": [_of_subject(each, limits[each], written.get(each, {})) for each in limits]})
 
     async def _limits(
         self, turn: Turn, who: Caller, fields: Fields
@@ -122,8 +115,7 @@ class QuotaDesk:
         return {(EXPERIMENT, str(experiment_id)): [*limits, *more]}
 
 
-def _of_subject(subject: tuple[str, str], limits: Sequence[Limit], counted: dict[str, Any]) -> dict[str, Any]:
-    written = {name: count for name, count in counted.items() if name not in {"scope", "subject"}}
+def _of_subject(subject: tuple[str, str], limits: Sequence[Limit], written: dict[str, int]) -> dict[str, Any]:
     told = [_told(limit) for limit in limits]
     for limit in told:
         del limit["scope"], limit["subject"]
