@@ -5,10 +5,12 @@ import os
 import random
 import subprocess
 import time
+import uuid
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
+import asyncpg
 import pytest
 
 from tests.fault.test_replay import all_answers, differences, fetch, usage
@@ -18,12 +20,17 @@ from tests.support.ledger import Rooms, serving
 from tests.support.mixed_load import MixedLoad
 from tests.support.native import Producer, ints, series
 from tests.support.rebuild import rebuild
+from tests.support.rooms import appending, fold_all, new_run, prepare
 from tests.support.seed import seed
 from tests.support.server import Server, clean_environment, running_server
 from tests.support.trace_load import TraceLoad
 from tracklog_artifacts.ledger import Intent, StoredFile
 from tracklog_artifacts.local import LocalStore
 from tracklog_contract.errors import Rejected
+from tracklog_contract.points import block_of
+from tracklog_ingest.purge import PurgeRuns
+from tracklog_ingest.runs import LogToRun, SetRunDeleted
+from tracklog_projector.fresh import ROWS_MAX
 from tracklog_server.embedded import socket_dsn
 
 OPERATIONS = 250
@@ -118,11 +125,14 @@ def test_what_was_deleted_is_gone_and_a_rebuild_gives_the_same_answers(server: S
     doomed_experiment, kept_experiment = traces.experiments
     dead, restored, kept = [create_run(api, kept_experiment) for _ in range(3)]
     inside = create_run(api, doomed_experiment)
-    model = {"experiment_id": doomed_experiment, "name": "m", "params": [{"key": "a", "value": "b"}]}
-    model_id = api.post("logged-models", model)["model"]["info"]["model_id"]
-    api.post(
-        "runs/log-metric", {"run_id": dead, "key": "k", "value": 1, "timestamp": 1, "model_id": model_id}
-    )
+    models = []
+    for number in (doomed_experiment, kept_experiment):
+        model = {"experiment_id": number, "name": "m", "params": [{"key": "a", "value": "b"}]}
+        models.append(api.post("logged-models", model)["model"]["info"]["model_id"])
+        point = {"run_id": dead, "key": "k", "value": 1, "timestamp": 1, "model_id": models[-1]}
+        api.post("runs/log-metric", point)
+    model_id, kept_model = models
+    load.models.append(kept_model)
     for run_id in (dead, restored):
         api.post("runs/delete", {"run_id": run_id})
     api.post("runs/restore", {"run_id": restored})
@@ -163,8 +173,14 @@ def test_what_was_deleted_is_gone_and_a_rebuild_gives_the_same_answers(server: S
         assert gone(api, "runs/set-tag", {"run_id": run_id, "key": "k", "value": "v"}, "POST")
         assert api.get("metrics/get-history", {"run_id": run_id, "metric_key": "loss"}) == {}
     assert gone(api, f"logged-models/{model_id}", {"allow_deleted": "true"})
+    assert "metrics" not in api.get(f"logged-models/{kept_model}")["model"].get("data", {})
     assert gone(api, "experiments/get", {"experiment_id": doomed_experiment})
     assert gone(api, "experiments/restore", {"experiment_id": doomed_experiment}, "POST")
+    # A purged run stays so when its experiment comes back, also for points alone, which go their own way.
+    for change in ("delete", "restore"):
+        api.post(f"experiments/{change}", {"experiment_id": kept_experiment})
+    assert gone(api, "runs/log-metric", {"run_id": dead, "key": "k", "value": 1, "timestamp": 1}, "POST")
+    assert api.get("runs/get", {"run_id": kept})["run"]["info"]["lifecycle_stage"] == "active"
     # Its name is free again, and its id is not given again.
     named = api.post("experiments/create", {"name": "traces 0"})["experiment_id"]
     assert int(named) > int(doomed_experiment)
@@ -213,6 +229,48 @@ def orphan_rows(server: Server) -> list[Any]:
         )
         found += [(table, row) for row in rows]
     return found
+
+
+def test_what_was_touched_since_it_was_found_stays(server: Server, api: Api) -> None:
+    experiment_id = api.post("experiments/create", {"name": "touched"})["experiment_id"]
+    run_id = create_run(api, experiment_id)
+    api.post("runs/delete", {"run_id": run_id})
+    where = f"select last_position from tracklog_admission.run where run_id = '{run_id}'"
+    found = fetch(server, where)[0][0]
+    # It is deleted again, but not for long.
+    api.post("runs/restore", {"run_id": run_id})
+    api.post("runs/delete", {"run_id": run_id})
+
+    def purge(position: int) -> int:
+        runs = [(uuid.UUID(run_id), position)]
+        purged: int = with_rooms(server, lambda rooms: rooms.ingest.submit(PurgeRuns("me", runs)))
+        return purged
+
+    assert purge(found) == 0
+    api.post("runs/restore", {"run_id": run_id})
+    assert purge(fetch(server, where)[0][0]) == 0
+    api.post("runs/delete", {"run_id": run_id})
+    assert [purge(fetch(server, where)[0][0]) for _ in range(2)] == [1, 0]
+    assert gone(api, "runs/get", {"run_id": run_id})
+
+
+async def test_a_purge_may_stand_between_points_that_are_folded_together(database: str) -> None:
+    # So many keys that their latest points are packed, under the run and a position.
+    points = block_of((f"k{number}", ([0], [0], [1.0])) for number in range(ROWS_MAX + 1))
+    await prepare(database)
+    async with appending(database) as appender:
+        kept, dead = [(await new_run(appender, name)).hex for name in ("kept", "dead")]
+        await appender.submit(LogToRun(kept, points))
+        await appender.submit(LogToRun(dead, points))
+        await appender.submit(SetRunDeleted(dead, deleted=True, now_ms=0))
+        async with asyncpg.create_pool(database, min_size=1, max_size=1) as pool:
+            position = await pool.fetchval("select position from tracklog_log.head")
+            assert await appender.submit(PurgeRuns("me", [(uuid.UUID(dead), position)])) == 1
+            await appender.submit(LogToRun(kept, points))
+            assert await fold_all(database) == position + 2
+            rows = await pool.fetch("select run_id, sum(points) from tracklog_view.chunk group by run_id")
+            assert [(row[0].hex, row[1]) for row in rows] == [(kept, 2 * (ROWS_MAX + 1))]
+            assert await pool.fetchval("select count(*) from tracklog_view.run") == 1
 
 
 def test_quotas_are_given_back(server: Server, api: Api) -> None:
