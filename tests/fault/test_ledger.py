@@ -159,6 +159,9 @@ async def test_whatever_is_recorded_is_listed_at_once_and_after_a_rebuild(databa
                 model.remove(gone)
                 await rooms.ledger.removed(path(gone))
             await check(rooms, model, model.directory())
+        # Chance may have removed everything.
+        model.files[f"{roots[0]}/last"] = 5
+        await rooms.ledger.stored([file(f"{roots[0]}/last", 5)])
         for directory in (*roots, str(experiment_id)):
             await check(rooms, model, directory)
         counted = {
