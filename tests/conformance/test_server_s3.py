@@ -1,10 +1,14 @@
 """A whole server whose artifacts are in a bucket."""
 
 import functools
+import os
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+import tracklog
+from tests.conformance.test_artifact_ways import carried_bytes, play
 from tests.support.api import Api
 from tests.support.gc import gc
 from tests.support.server import running_server, scratch_dir, start_server
@@ -72,6 +76,24 @@ def test_garbage_is_collected_from_the_bucket(bucket_server, swift):
     assert below == {f"{prefix}{roots[1]}/{name}" for name in ("a", "a-b", "a!/c")}
     assert not swift.client.list_multipart_uploads(Bucket=swift.bucket).get("Uploads")
     assert "would give up 0 unfinished multipart uploads" in collect()
+
+
+def test_mlflow_and_our_client_go_straight_to_the_bucket(bucket_server, tmp_path, spool):
+    url, before = bucket_server.url, carried_bytes(bucket_server.url)
+    with ThreadPoolExecutor(2) as at_once:
+        ways = [at_once.submit(play, url, way, "3.17") for way in ("by_parts", "by_credentials")]
+        (tmp_path / "in" / "sub").mkdir(parents=True)
+        files = {"large.bin": os.urandom(20 * 2**20), "sub/small": b"small", "empty": b""}
+        for name, content in files.items():
+            (tmp_path / "in" / name).write_bytes(content)
+        run = tracklog.init(url, experiment="straight to the bucket")
+        run.log_artifacts(str(tmp_path / "in"))
+        run.finish()
+        run.flush(60)
+        run.download("", str(tmp_path / "out"))
+        assert {name: (tmp_path / "out" / name).read_bytes() for name in files} == files
+        assert [way.result()["failures"] for way in ways] == [{}, {}]
+    assert carried_bytes(url) == before
 
 
 def test_a_bucket_that_is_not_there_ends_the_start(swift):
