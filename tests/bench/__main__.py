@@ -27,6 +27,7 @@ from tests.bench.reads import history, search
 from tests.bench.report import Results, as_json, table, verdict
 from tests.bench.runs import runs_created
 from tests.bench.settings import Settings, quick
+from tests.bench.stores import stores
 from tests.bench.sustained import native, thin
 from tests.bench.writes import log_batch, log_metric
 
@@ -56,6 +57,7 @@ MEASURES = (
     Measure("start", start, ("mlflow", "fasttrackml-sqlite", "tracklog")),
     Measure("memory", resident),
     Measure("disk", disk),
+    Measure("stores", stores, ("tracklog",)),
     Measure("endurance", endurance, ("tracklog",), by_default=False),
     Measure("crowd", crowd, ("tracklog",), by_default=False),
 )

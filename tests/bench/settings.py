@@ -28,6 +28,7 @@ class Settings:
     client_calls: int = 50_000  # of those that write to a file and return
     client_calls_queued: int = 2_000  # of those that leave it to a thread to send
     client_seconds: float = 5.0  # of those that wait for an answer
+    store_mib: int = 512  # moved to and from each artifact store
     endurance_points: int = 50_000_000
     crowd_trainers: int = 200
     crowd_readers: int = 20
@@ -52,6 +53,7 @@ def quick(base_dir: Path) -> Settings:
         client_calls=1_000,
         client_calls_queued=200,
         client_seconds=1.0,
+        store_mib=64,
         endurance_points=2_000_000,
         crowd_trainers=20,
         crowd_readers=4,
