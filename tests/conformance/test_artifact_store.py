@@ -280,6 +280,38 @@ asyncio.run(main())
             with pytest.raises(Rejected, match="Invalid path"):
                 await store.create_multipart(path)
 
+    async def test_parts_outlive_a_process_killed_in_the_next_one(self, root):
+        script = f"""
+import asyncio, pathlib
+from tracklog_artifacts.local import LocalStore
+async def endless():
+    yield b"x" * 2**20
+    print("uploading", flush=True)
+    await asyncio.sleep(600)
+    yield b"x"
+async def whole():
+    yield b"1" * 5 * 2**20
+async def main():
+    store = LocalStore(pathlib.Path({str(root)!r}))
+    upload_id = await store.create_multipart(("d", "f"))
+    await store.write_part(("d", "f"), upload_id, 1, whole())
+    await store.write_part(("d", "f"), upload_id, 2, endless())
+asyncio.run(main())
+"""
+        with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as process:
+            try:
+                assert (await asyncio.to_thread(process.stdout.readline)) == b"uploading\n"
+            finally:
+                process.send_signal(signal.SIGKILL)
+        store = LocalStore(root)
+        assert self.incoming(root) == []
+        [(path, upload_id, _)] = [upload async for upload in store.uploads()]
+        [first] = await store.parts(path, upload_id)
+        assert (path, first.number, first.size_bytes) == (("d", "f"), 1, 5 * 2**20)
+        second = await store.write_part(path, upload_id, 2, pieces(b"2"), size_bytes=1)
+        await store.complete_multipart(path, upload_id, [(1, first.etag), (2, second.etag)])
+        assert await read(store, path) == b"1" * 5 * 2**20 + b"2"
+
     async def test_a_completed_upload_is_no_more(self, store, send):
         upload_id = await store.create_multipart(("f",))
         part = await send(store.sign_part(("f",), upload_id, 1, expires_s=60, size_bytes=1), b"x")
