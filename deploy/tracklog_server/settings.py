@@ -78,6 +78,25 @@ def parse_database_url(text: str) -> str:
     return text
 
 
+def parse_text(text: str) -> str:
+    """Any text of one line."""
+    if not text or not text.isprintable():
+        raise ValueError("must be printable text, not empty")
+    return text
+
+
+def parse_http_url(text: str) -> str:
+    """A URL of a web server."""
+    try:
+        parts = urlsplit(text)
+        _ = parts.port
+    except ValueError as error:
+        raise ValueError("cannot be read as a URL") from error
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError(f"must be http://HOST or https://HOST, maybe with a path, not {text!r}")
+    return text
+
+
 def _quotas(text: str) -> str:
     parse_quotas(text)
     return text
@@ -245,6 +264,54 @@ class Settings:
         )
     )
 
+    public_url: str | None = field(
+        metadata=_option(
+            Option(
+                "how browsers reach the server, where that is not how they seem to: behind a proxy with TLS,"
+                " https://HOST",
+                "URL",
+                parse_http_url,
+                default_words="as they ask",
+            )
+        )
+    )
+    oidc_issuer: str | None = field(
+        metadata=_option(
+            Option(
+                "the OpenID provider that people may sign in by, exactly as it calls itself",
+                "URL",
+                parse_http_url,
+                default_words="none",
+            )
+        )
+    )
+    oidc_client_id: str | None = field(
+        metadata=_option(
+            Option("what the OpenID provider calls this server", "ID", parse_text, default_words="none")
+        )
+    )
+    oidc_client_secret: str | None = field(
+        metadata=_option(
+            Option(
+                "the secret of this server at the OpenID provider, if it has one; give it by the environment",
+                "SECRET",
+                parse_text,
+                default_words="none",
+            )
+        )
+    )
+    oidc_claim: str = field(
+        metadata=_option(
+            Option(
+                "what the OpenID provider tells of a person that is their user name here; an email address"
+                " counts when it is verified",
+                "CLAIM",
+                parse_text,
+                "email",
+            )
+        )
+    )
+
     @property
     def artifact_place(self) -> Path | S3Config:
         """Where artifacts are stored."""
@@ -280,6 +347,10 @@ def load(arguments: Mapping[str, str | None], environment: Mapping[str, str]) ->
     problems += [
         f"{option_name(name)} is for an --artifact-root of s3://" for name in artifacts.pointless(values)
     ]
+    if not problems and (values["oidc_issuer"] is None) != (values["oidc_client_id"] is None):
+        problems.append("--oidc-issuer and --oidc-client-id need each other")
+    if not problems and values["oidc_issuer"] is not None and not values["auth"]:
+        problems.append("--oidc-issuer needs --auth")
     if not problems and not values["auth"] and not ipaddress.ip_address(values["host"]).is_loopback:
         problems.append(
             f"--host {values['host']} lets other machines in, and without authentication anyone there could"

@@ -19,7 +19,7 @@ from tracklog_server.json_lines import log
 from tracklog_server.listener import listen, url_of
 from tracklog_server.problems import FAILED, AlreadyTold, StartError, StopRequested
 from tracklog_server.settings import Settings
-from tracklog_server.task import Database, Role, Task
+from tracklog_server.task import Database, OidcSettings, Role, Task
 
 # Longer than a worker's own drain, so that it ends by itself.
 DRAIN_S: Final = 12.0
@@ -159,6 +159,8 @@ class Supervisor:
             quotas=self._settings.quotas,
             allowed_hosts=self._settings.allowed_hosts,
             auth=self._settings.auth,
+            public_url=self._settings.public_url or "",
+            oidc=_oidc(self._settings),
             listener_fd=listener_fd if role == "worker" else -1,
         )
 
@@ -217,6 +219,13 @@ class Supervisor:
         raise StartError(
             f"the server was not ready within {HEALTH_WAIT_S:.0f} s; its log lines above say why"
         )
+
+
+def _oidc(settings: Settings) -> OidcSettings | None:
+    if settings.oidc_issuer is None or settings.oidc_client_id is None:
+        return None
+    secret = settings.oidc_client_secret or ""
+    return OidcSettings(settings.oidc_issuer, settings.oidc_client_id, secret, settings.oidc_claim)
 
 
 def _answer(probe: socket.socket) -> bytes:

@@ -17,6 +17,16 @@ Database = Literal["given", "embedded", "new"]
 
 
 @dataclass(frozen=True)
+class OidcSettings:
+    """An OpenID provider, and what we are to it. `claim`: what of a person is their user name here."""
+
+    issuer: str
+    client_id: str
+    client_secret: str
+    claim: str
+
+
+@dataclass(frozen=True)
 class Task:
     """Everything a process needs. `database` "new": an embedded one that was not there before this start."""
 
@@ -29,6 +39,8 @@ class Task:
     quotas: str
     allowed_hosts: tuple[str, ...] = ()
     auth: bool = False
+    public_url: str = ""
+    oidc: OidcSettings | None = None
     s3: S3Config | None = None
     listener_fd: int = -1
 
@@ -54,5 +66,6 @@ class Task:
         """The task that `environment` carries."""
         values = json.loads(environment[VARIABLE])
         values["allowed_hosts"] = tuple(values["allowed_hosts"])
+        values["oidc"] = OidcSettings(**values["oidc"]) if values["oidc"] else None
         values["s3"] = S3Config(**values["s3"]) if values["s3"] else None
         return cls(**values)

@@ -27,8 +27,10 @@ from tracklog_projector.traces import TraceQueries
 from tracklog_server import databricks, status, web_page
 from tracklog_server.access import audit_http, permissions_http, roles_http, users_http, workspaces_http
 from tracklog_server.access.authenticator import Authenticator, anyone
+from tracklog_server.access.login_http import HOME, Login
 from tracklog_server.access.needs import need_of
 from tracklog_server.access.office import Office
+from tracklog_server.access.oidc import Provider
 from tracklog_server.access.quotas_http import QuotaDesk
 from tracklog_server.access.request_rates import RequestRates
 from tracklog_server.database import open_pool
@@ -154,6 +156,10 @@ def _application(
     if office is not None:
         authenticator = office.authenticator
         routes = (*routes, *access_routes(office))
+        provider = Provider(task.oidc) if task.oidc else None
+        login = Login(office, provider, task.public_url)
+        guarded = ((m, path, login.before(h) if path == HOME else h) for m, path, h in root_routes)
+        root_routes = (*guarded, *login.root_routes())
     if desk is not None:
         routes = (*routes, *desk.routes())
     application = compose(routes, hosts, traffic, root_routes, authenticator, rates)

@@ -82,6 +82,7 @@ def test_nobody_gets_in_anywhere(access, access_api, world, kind):
         if method != "HEAD":
             assert answer.error_code == "UNAUTHENTICATED"
         assert world.secret.encode() not in answer.body
+        assert world.hidden.encode() not in answer.body
     assert access.position() == before
 
 
@@ -101,6 +102,7 @@ def test_a_level_that_is_too_low_gives_nothing(access, access_api, world, name):
         if need in ENOUGH and name != "outsider" and list(LEVELS).index(name) >= ENOUGH[need]:
             continue
         answer = ask(access_api, method, path, world, access.headers(name))
+        assert world.hidden.encode() not in answer.body, (method, path)
         # What they may not see, searches leave out; it may be no part of any answer, but what they sent.
         asked = str(REQUESTS[f"{method} {path}"](world)).encode()
         assert world.secret.encode() not in answer.body or world.secret.encode() in asked, (method, path)
@@ -133,9 +135,9 @@ def test_those_who_may_can(access, access_api):
         assert answer.status not in {401, 403}, (method, path, answer.body)
         assert answer.status < 500 or answer.status == 501, (method, path, answer.body)
         if need is Need.READ and answer.status == 200 and method != "HEAD" and "directories" not in path:
-            assert any(part.encode() in answer.body for part in (world.secret, world.trace_id)) or (
-                "get-history" in path
-            ), (method, path, answer.body)
+            assert any(
+                part.encode() in answer.body for part in (world.secret, world.hidden, world.trace_id)
+            ) or ("get-history" in path), (method, path, answer.body)
 
 
 def test_what_another_workspace_has_answers_as_what_is_not_there(access, access_api, world):

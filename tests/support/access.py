@@ -115,7 +115,10 @@ class Access:
 
 @dataclass(frozen=True)
 class World:
-    """An experiment with one of everything in it; `secret` is in all their names and values."""
+    """An experiment with one of everything in it; `secret` is in all their names, `hidden` in all values.
+
+    Who asks for something by name knows the first, so that it may be said again; never the second.
+    """
 
     experiment_id: str
     name: str
@@ -124,16 +127,17 @@ class World:
     trace_id: str
     assessment_id: str
     secret: str
+    hidden: str = ""
 
 
-def spans(trace_id: str, name: str) -> bytes:
+def spans(trace_id: str, name: str, inputs: str = "") -> bytes:
     """An OTLP request with the one span of a trace."""
-    return otlp.request(otlp.span(bytes.fromhex(trace_id), 1, name=name, mlflow__spanInputs=f'"{name}"'))
+    return otlp.request(otlp.span(bytes.fromhex(trace_id), 1, name=name, mlflow__spanInputs=f'"{inputs}"'))
 
 
 def make_world(api: Api, headers: Mapping[str, str]) -> World:
     """Make an experiment with a run, a model, a trace and a file, as whoever `headers` show."""
-    secret = f"secret-{secrets.token_hex(8)}"
+    secret, hidden = f"secret-{secrets.token_hex(8)}", f"hidden-{secrets.token_hex(8)}"
 
     def post(path: str, fields: Any) -> Any:
         answer = api.call("POST", path, fields, headers)
@@ -148,19 +152,19 @@ def make_world(api: Api, headers: Mapping[str, str]) -> World:
         {
             "run_id": run_id,
             "metrics": [{"key": secret, "value": 1.5, "timestamp": 1, "step": 0}],
-            "params": [{"key": "p", "value": secret}],
-            "tags": [{"key": "t", "value": secret}],
+            "params": [{"key": "p", "value": hidden}],
+            "tags": [{"key": "t", "value": hidden}],
         },
     )
-    dataset = {"name": secret, "digest": "d", "source_type": "s", "source": secret}
+    dataset = {"name": secret, "digest": "d", "source_type": "s", "source": hidden}
     post("runs/log-inputs", {"run_id": run_id, "datasets": [{"dataset": dataset, "tags": []}]})
     model = post(
         "logged-models",
-        {"experiment_id": experiment_id, "name": secret, "tags": [{"key": "t", "value": secret}]},
+        {"experiment_id": experiment_id, "name": secret, "tags": [{"key": "t", "value": hidden}]},
     )
     trace_id = secrets.token_hex(16)
     sent = {**headers, "Content-Type": otlp.PROTOBUF, "x-mlflow-experiment-id": experiment_id}
-    assert api.call("POST", otlp.PATH, spans(trace_id, secret), sent).status == 200
+    assert api.call("POST", otlp.PATH, spans(trace_id, secret, hidden), sent).status == 200
     trace_id = f"tr-{trace_id}"
     assessment = post(
         f"/api/3.0/mlflow/traces/{trace_id}/assessments",
@@ -169,14 +173,21 @@ def make_world(api: Api, headers: Mapping[str, str]) -> World:
                 "assessment_name": secret,
                 "trace_id": trace_id,
                 "source": {"source_type": "HUMAN", "source_id": "me"},
-                "feedback": {"value": secret},
+                "feedback": {"value": hidden},
             }
         },
     )["assessment"]["assessment_id"]
     path = f"/api/2.0/mlflow-artifacts/artifacts/{experiment_id}/{run_id}/artifacts/{secret}.txt"
-    assert api.call("PUT", path, secret.encode(), headers).status == 200
+    assert api.call("PUT", path, hidden.encode(), headers).status == 200
     return World(
-        experiment_id, secret, run_id, model["model"]["info"]["model_id"], trace_id, assessment, secret
+        experiment_id,
+        secret,
+        run_id,
+        model["model"]["info"]["model_id"],
+        trace_id,
+        assessment,
+        secret,
+        hidden,
     )
 
 

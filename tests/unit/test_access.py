@@ -52,6 +52,10 @@ def test_only_what_holds_no_data_is_open():
         "/3.0/mlflow/server-info",
         "/artifact-store/{path}",  # by its signature only
         "/.well-known/databricks-config",
+        "/login",
+        "/login/oidc",
+        "/login/callback",
+        "/logout",
     }
     assert need_of("GET", "/artifact-store/{path:(?s:.+)}") is Need.OPEN
 

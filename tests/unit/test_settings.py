@@ -31,6 +31,11 @@ def test_defaults_are_those_of_the_issue():
         quotas="default",
         allowed_hosts=(),
         auth=False,
+        public_url=None,
+        oidc_issuer=None,
+        oidc_client_id=None,
+        oidc_client_secret=None,
+        oidc_claim="email",
     )
 
 
@@ -83,6 +88,15 @@ def test_other_machines_are_let_in_with_authentication_only(host):
     with pytest.raises(StartError, match=rf"tracklog server --auth --host {host}$"):
         load({"host": host}, {})
     assert load({"host": host}, {"TRACKLOG_AUTH": "true"}).host == host
+
+
+def test_a_provider_needs_authentication_and_a_client_id():
+    issuer = {"TRACKLOG_OIDC_ISSUER": "https://login.example.org"}
+    with pytest.raises(StartError, match="need each other"):
+        load({"auth": "true"}, issuer)
+    with pytest.raises(StartError, match="--oidc-issuer needs --auth"):
+        load({}, {**issuer, "TRACKLOG_OIDC_CLIENT_ID": "tracklog"})
+    assert load({"auth": "true"}, {**issuer, "TRACKLOG_OIDC_CLIENT_ID": "tracklog"}).oidc_claim == "email"
 
 
 @pytest.mark.parametrize("host", ["example.org", "", "127.0.0.1:80"])

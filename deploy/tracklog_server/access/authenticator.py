@@ -24,7 +24,7 @@ from aiohttp import web
 from tracklog_contract.caller import ANYONE, Caller, Level, Need, Rights
 from tracklog_contract.errors import DENIED, FEATURE_DISABLED, NOT_FOUND, UNAUTHENTICATED, Rejected
 from tracklog_contract.sqlfiles import statements
-from tracklog_server.access import passwords, tokens
+from tracklog_server.access import passwords, sessions, tokens
 from tracklog_server.access.rights import DatabaseRights
 from tracklog_server.access.throttle import ADDRESS_FAILURES_MAX, NAME_FAILURES_MAX, Throttle
 
@@ -39,6 +39,8 @@ CREDENTIAL_CHARS_MAX: Final = 8192
 PASSWORDS_AT_ONCE: Final = 2
 WORKSPACE_HEADER: Final = "X-MLFLOW-WORKSPACE"
 # HTTP basic's user name beside a token in the password's place; the principal's own name will do as well.
+# No scheme that a header could have: a cookie's place in the cache of credentials.
+SESSION: Final = "\0session"
 TOKEN_USER: Final = "token"  # noqa: S105 (a name, no secret)
 log = structlog.get_logger()
 
@@ -145,6 +147,10 @@ class Authenticator:
         Raises: Rejected (UNAUTHENTICATED), when it has none that is good; TooMany.
         """
         header = request.headers.get("Authorization", "")
+        cookie = "" if header else request.cookies.get(sessions.COOKIE, "")
+        if cookie:
+            sessions.check_csrf(request, cookie)
+            header = f"{SESSION} {cookie}"
         if not header:
             raise unauthenticated("This server needs a token or a password.")
         if len(header) > CREDENTIAL_CHARS_MAX:
@@ -153,11 +159,15 @@ class Authenticator:
         identity = self._identities.get(key)
         if identity is None:
             generation = self._generation
-            identity = await self._verified(header, key, request.remote or "")
+            identity = (
+                await self._of_session(cookie)
+                if cookie
+                else await self._verified(header, key, request.remote or "")
+            )
             if generation == self._generation:
                 _bound(self._identities)[key] = identity
         if identity.expires_at is not None and identity.expires_at <= dt.datetime.now(dt.UTC):
-            raise unauthenticated("The token has expired.")
+            raise unauthenticated("The token or session has expired.")
         if identity.token_id is not None:
             self._used.add(identity.token_id)
         return identity
@@ -210,6 +220,13 @@ class Authenticator:
         if tokens.looks_like_one(password):
             return await self._of_token(password, name)
         return await self._of_password(name, password, key, address)
+
+    async def _of_session(self, cookie: str) -> Identity:
+        digest = sessions.digest_of(cookie)
+        row = await self._pool.fetchrow(SQL["get_identity_by_session"], digest)
+        if row is None or not hmac.compare_digest(row["digest"], digest) or row["disabled"]:
+            raise unauthenticated("The session is over: sign in again.")
+        return _identity(row)
 
     async def _of_token(self, text: str, name: str | None) -> Identity:
         digest = tokens.digest_of(text)

@@ -25,6 +25,11 @@ _TABLE: Final = {
         PUT /artifact-store/{path}
         DELETE /artifact-store/{path}
         GET /.well-known/databricks-config
+        GET /login
+        POST /login
+        GET /login/oidc
+        GET /login/callback
+        POST /logout
     """,
     Need.SIGNED_IN: """
         GET /2.0/mlflow/gateway-proxy

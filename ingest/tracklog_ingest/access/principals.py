@@ -12,7 +12,7 @@ from tracklog_contract.access_events import (
     TokenRevoked,
 )
 from tracklog_contract.caller import Level
-from tracklog_contract.errors import EXISTS, INVALID, NOT_FOUND, Rejected
+from tracklog_contract.errors import DENIED, EXISTS, INVALID, NOT_FOUND, Rejected
 from tracklog_contract.ids import DEFAULT_WORKSPACE
 from tracklog_ingest.access.permissions import Resource, set_permission
 from tracklog_ingest.access.turn import Turn
@@ -151,6 +151,17 @@ async def tokens_of(turn: Turn, name: str | None) -> list[Any]:
     return await turn.fetch("get_tokens", name)
 
 
-def record_session(turn: Turn, name: str, issuer: str) -> None:
-    """Say in the log that someone signed in to the page."""
+async def start_session(turn: Turn, name: str, digest: bytes, ends: dt.datetime, issuer: str) -> None:
+    """Remember that a principal has signed in by browser, until a time.
+
+    Args: digest: of the cookie. issuer: who vouched for them, "" for a password.
+    Raises: Rejected, when there is no such principal, or it is disabled.
+    """
+    if "\0" in name or await turn.value("create_session", name, digest, ends) is None:
+        raise Rejected(DENIED, f"'{name[:NAME_CHARS_MAX]}' is no user here: an administrator can add them.")
     turn.record(SessionStarted(name, issuer))
+
+
+async def end_session(turn: Turn, digest: bytes) -> None:
+    """Forget a session, on every node."""
+    await turn.fetch("end_session", digest)
