@@ -13,6 +13,7 @@ from tracklog_server import worker
 from tracklog_server.access import passwords, tokens
 from tracklog_server.access.commands import expiry
 from tracklog_server.access.needs import NEEDS, need_of
+from tracklog_server.access.quotas_http import QuotaDesk
 from tracklog_server.access.rights import DatabaseRights
 from tracklog_server.access.throttle import Throttle
 from tracklog_server.problems import StartError
@@ -23,7 +24,8 @@ def test_every_route_says_what_it_needs_and_nothing_else_does(tmp_path):
     task = Task(
         "worker", 1, dsn="", database="given", artifact_dir=str(tmp_path), quotas="default", auth=True
     )
-    application = worker._application(MagicMock(), MagicMock(), MagicMock(), task, MagicMock())
+    desk = QuotaDesk(MagicMock(), MagicMock(), MagicMock())
+    application = worker._application(MagicMock(), MagicMock(), MagicMock(), task, MagicMock(), desk)
     served = set()
     for route in application.router.routes():
         path = re.sub(r"^/(ajax-)?api(?=/)", "", re.sub(r"{(\w+)[^}]*}", r"{\1}", route.resource.canonical))

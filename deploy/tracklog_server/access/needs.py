@@ -38,7 +38,6 @@ _TABLE: Final = {
         GET /3.0/mlflow/ui-telemetry
         POST /3.0/mlflow/ui-telemetry
         GET /2.0/preview/scim/v2/Me
-        GET /tracklog/v1/usage
         GET /2.0/permissions/experiments/{experiment_id}
         PUT /2.0/permissions/experiments/{experiment_id}
         PATCH /2.0/permissions/experiments/{experiment_id}
@@ -76,6 +75,7 @@ _TABLE: Final = {
         POST /2.0/mlflow/experiments/search
         POST /2.0/mlflow/experiments/search-datasets
         GET /2.0/mlflow/runs/get
+        GET /tracklog/v1/usage
         POST /2.0/mlflow/runs/search
         GET /2.0/mlflow/metrics/get-history
         GET /2.0/mlflow/metrics/get-history-bulk
