@@ -19,6 +19,7 @@ from tests.bench.crowd import crowd
 from tests.bench.disk import disk
 from tests.bench.endurance import endurance
 from tests.bench.figures import Outcome
+from tests.bench.files import large_file, small_files, through_the_server
 from tests.bench.footprint import resident, start
 from tests.bench.machine import describe
 from tests.bench.peers import PEERS, SERVERS, Contestant, MissingPeer
@@ -53,6 +54,9 @@ MEASURES = (
     Measure("search", search),
     Measure("history", history),
     Measure("client", client_calls, (*PEERS, "tracklog")),
+    Measure("small-files", small_files, ("mlflow", "tracklog")),
+    Measure("large-file", large_file, ("tracklog",)),
+    Measure("through-server", through_the_server, ("mlflow", "tracklog")),
     # Its PostgreSQL is not the server's to start.
     Measure("start", start, ("mlflow", "fasttrackml-sqlite", "tracklog")),
     Measure("memory", resident),

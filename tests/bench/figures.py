@@ -63,6 +63,14 @@ OFFLINE_P50 = Figure("run.log of 5 values, offline, p50", "us", at_most=15, base
 OFFLINE_P99 = Figure("run.log of 5 values, offline, p99", "us", at_most=60, base=CALL_P99)
 LOOP = Figure("loop of mlflow.log_metric, until all is readable", "calls/s", "more")
 PLUGIN_LOOP = Figure("loop of mlflow.log_metric with the plugin", "calls/s", "more", times=50, base=LOOP)
+SMALL_FILES = Figure("many files of 10 KiB, by MLflow's client", "files/s", "more")
+SMALL_FILES_NATIVE = Figure(
+    "many files of 10 KiB, by tracklog's client", "files/s", "more", times=5, base=SMALL_FILES
+)
+LARGE_UP = Figure("a large file up, against boto3 on the same store", "times", "more", at_least=0.8)
+LARGE_DOWN = Figure("a large file down, likewise", "times", "more", at_least=0.8)
+PROXIED = Figure("a large file through the server, up", "MiB/s", "more")
+PROXIED_MEMORY = Figure("  its memory grows meanwhile (PSS), by", "MiB", at_most=64)
 ENDURANCE_WORKER = Figure("ingest memory, from 10 % of the points on", "% change", at_most=10)
 ENDURANCE_OTHERS = Figure("memory of its other processes, likewise", "% change")
 ENDURANCE_RATE = Figure("log-batch, sustained to the last point", "points/s", "more")

@@ -29,6 +29,9 @@ class Settings:
     client_calls_queued: int = 2_000  # of those that leave it to a thread to send
     client_seconds: float = 5.0  # of those that wait for an answer
     store_mib: int = 512  # moved to and from each artifact store
+    small_files: int = 2_000
+    large_file_bytes: int = 2**30
+    proxied_bytes: int = 2 * 2**30
     endurance_points: int = 50_000_000
     crowd_trainers: int = 200
     crowd_readers: int = 20
@@ -54,6 +57,9 @@ def quick(base_dir: Path) -> Settings:
         client_calls_queued=200,
         client_seconds=1.0,
         store_mib=64,
+        small_files=100,
+        large_file_bytes=64 * 2**20,
+        proxied_bytes=128 * 2**20,
         endurance_points=2_000_000,
         crowd_trainers=20,
         crowd_readers=4,
