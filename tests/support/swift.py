@@ -17,6 +17,8 @@ from tests.support.server import scratch_dir
 
 ROOT = Path(__file__).parents[2]
 ACCOUNT, USER, SECRET = "test", "tester", "swift-secret"
+# Buckets are also found by host names: BUCKET.STORAGE_DOMAIN.
+STORAGE_DOMAIN = "s3.test"
 STORAGE = ("account", "container", "object")
 FILTERS = (
     *("catch_errors", "gatekeeper", "listing_formats", "bulk", "s3api", "tempauth", "copy"),
@@ -116,7 +118,10 @@ def _defaults(root: Path, port: int) -> str:
 
 def _options(name: str) -> str:
     if name == "s3api":
-        return "location = us-east-1\ns3_acl = false\ncors_preflight_allow_origin = *\n"
+        return (
+            f"storage_domain = {STORAGE_DOMAIN}\nlocation = us-east-1\ns3_acl = false\n"
+            "cors_preflight_allow_origin = *\n"
+        )
     if name == "tempauth":
         return f"user_{ACCOUNT}_{USER} = {SECRET} .admin\n"
     return ""
