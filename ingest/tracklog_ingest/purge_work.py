@@ -59,10 +59,14 @@ async def recount_storage(connection: Any) -> None:
 
 async def free_points(connection: Any) -> AsyncIterator[Swept]:
     """Take the points of purged runs out of the log, step by step, each in a transaction of its own."""
-    sweep = await connection.fetchrow(SQL["begin_sweep"])
-    if sweep is None:
-        return
-    until, position = sweep
+    # One that was stopped goes on first, and knows nothing of what was purged since.
+    while sweep := await connection.fetchrow(SQL["begin_sweep"]):
+        async for swept in _sweep(connection, *sweep):
+            yield swept
+
+
+async def _sweep(connection: Any, until: int, position: int) -> AsyncIterator[Swept]:
+    """Go through the log from a position on, for the runs that were purged up to `until`."""
     while position < until:
         window = min(position + ENTRIES_AT_ONCE, until)
         rows = await connection.fetch(SQL["read_purged_entries"], position, window, until, BYTES_AT_ONCE)

@@ -34,7 +34,7 @@ from tracklog_projector.fresh import ROWS_MAX
 from tracklog_server.embedded import socket_dsn
 
 OPERATIONS = 250
-KILLS = 8
+KILLS = 5
 POINTS = 1_000_000
 BIG_REQUESTS = 4
 # numpy, asyncpg and the rest take about 110 MiB before anything is done.
@@ -288,7 +288,10 @@ def test_quotas_are_given_back(server: Server, api: Api) -> None:
     assert fetch(server, counts) == [(3, 3, 15, 7)]
     for run_id in runs[:2]:
         api.post("runs/delete", {"run_id": run_id})
+    # An earlier one was stopped on its way through the log, and knew nothing of these.
+    fetch(server, "insert into tracklog_admission.log_sweep values (0, 2, 1) returning until")
     gc(server.data_dir, "--delete")
+    assert left_to_do(server) == DONE
     assert fetch(server, counts) == [(1, 1, 5, 0)]
     assert recorded(server) & files_on_disk(server, below=experiment_id) == {
         f"{experiment_id}/{runs[2]}/artifacts/f"
@@ -362,7 +365,6 @@ def test_stale_uploads_and_intents_are_given_up(server: Server, api: Api) -> Non
     target.parent.mkdir(parents=True)
     target.write_bytes(b"123")
     upload_id = asyncio.run(LocalStore(server.data_dir / "artifacts").create_multipart((*root, "parts")))
-    assert "would give up 0 unfinished" in gc(server.data_dir)
     told = gc(server.data_dir, "--uploads-older-than", "0s")
     assert "would give up 1 unfinished multipart uploads\nwould settle 2 expired uploads" in told
     told = gc(server.data_dir, "--delete", "--uploads-older-than", "0s")
