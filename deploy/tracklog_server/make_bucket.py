@@ -1,22 +1,26 @@
 """Makes the bucket of `--artifact-root` ready: `python -m tracklog_server.make_bucket [ORIGIN...]`.
 
 It creates the bucket where it is missing, and with origins allows web pages of those to use it. The settings
-are the server's own, from the environment. It may run before every start.
+are the server's own, from the environment. It may run before every start: it waits for a store that starts too.
 """
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
 from tracklog_artifacts.s3_calls import S3Calls
 from tracklog_artifacts.s3_config import S3Config
-from tracklog_contract.errors import TracklogError
+from tracklog_artifacts.store import Misconfigured
+from tracklog_contract.errors import Busy, TracklogError, Unavailable
 from tracklog_server.problems import FAILED, StartError
 from tracklog_server.settings import load
 
+PATIENCE_S: Final = 60.0
+PAUSE_S: Final = 1.0
 _THERE: Final = {"BucketAlreadyOwnedByYou", "BucketAlreadyExists"}
 # Amazon's first region is the one that must not be named.
 _NAMELESS: Final = "us-east-1"
@@ -26,7 +30,8 @@ def main(origins: Sequence[str]) -> int:
     """Make the bucket ready; the exit code."""
     try:
         place = _bucket_of(os.environ)
-        make_ready(S3Calls(place), place, origins)
+        calls = S3Calls(place)
+        _patiently(lambda: make_ready(calls, place, origins))
     except (StartError, TracklogError) as problem:
         sys.stderr.write(f"tracklog: {problem}\n")
         return FAILED
@@ -38,6 +43,21 @@ def _bucket_of(environment: Mapping[str, str]) -> S3Config:
     if not isinstance(place, S3Config):
         raise StartError("TRACKLOG_ARTIFACT_ROOT is no s3://BUCKET: there is nothing to make")
     return place
+
+
+def _patiently(work: Callable[[], None]) -> None:
+    until = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            work()
+        except Misconfigured:
+            raise
+        except (Busy, Unavailable):
+            if time.monotonic() > until:
+                raise
+            time.sleep(PAUSE_S)
+        else:
+            return
 
 
 def make_ready(calls: S3Calls, place: S3Config, origins: Sequence[str]) -> None:

@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 from urllib.parse import parse_qs
 
 import boto3
@@ -26,6 +27,7 @@ from tracklog_artifacts.s3_config import S3Config
 from tracklog_artifacts.s3_sign import SigningKeys
 from tracklog_artifacts.store import Entry, Misconfigured
 from tracklog_contract.errors import Rejected, Unavailable
+from tracklog_server import make_bucket
 from tracklog_server.make_bucket import make_ready
 
 numbers = itertools.count()
@@ -241,6 +243,19 @@ class TestUnreachable:
             await S3Store(config).check()
         assert "check that it runs, and --artifact-endpoint" in e.value.message
         assert "very-secret" not in e.value.message
+
+    def test_making_a_bucket_waits_for_its_store_and_says_what_is_wrong(self, config, monkeypatch, capsys):
+        tries = []
+        monkeypatch.setattr(
+            make_bucket, "time", SimpleNamespace(monotonic=iter([0, 30, 61]).__next__, sleep=tries.append)
+        )
+        monkeypatch.setenv("TRACKLOG_ARTIFACT_ROOT", "s3://bucket")
+        monkeypatch.setenv("TRACKLOG_ARTIFACT_ENDPOINT", config.endpoint)
+        assert make_bucket.main([]) == 1
+        assert tries == [make_bucket.PAUSE_S]
+        assert "gave no answer" in capsys.readouterr().err
+        monkeypatch.setenv("TRACKLOG_ARTIFACT_ROOT", "/srv/artifacts")
+        assert make_bucket.main([]) == 1
 
     def test_no_credentials_say_so(self, config, monkeypatch):
         monkeypatch.delenv("AWS_ACCESS_KEY_ID")
