@@ -1,7 +1,7 @@
 """Makes the bucket of `--artifact-root` ready: `python -m tracklog_server.make_bucket [ORIGIN...]`.
 
 It creates the bucket where it is missing, and with origins allows web pages of those to use it. The settings
-are the server's own, from the environment. It may run before every start: it waits for a store that starts too.
+are the server's own, from the environment. It may run before every start, and waits for a store to start.
 """
 
 import os
