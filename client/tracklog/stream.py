@@ -38,6 +38,7 @@ _log = logging.getLogger("tracklog")
 SEGMENT_BYTES: Final = 8 * 2**20
 # So much may be put beside the segments before the next look at how much there is.
 DATA_ROOM_BYTES: Final = 256 * 2**20
+UNSYNCED_DATA_MAX: Final = 1_000
 RETRY_AFTER_S: Final = 1.0
 _POLL_MIN_S: Final = 0.002
 _POLL_MAX_S: Final = 0.05
@@ -132,6 +133,9 @@ class Stream:
     def append_data(self, record: Sequence[Any], path: Path) -> bool:
         """Append the record of a data file, which then outlives a power cut together with it."""
         with self._lock:
+            if len(self._unsynced_data) >= UNSYNCED_DATA_MAX:
+                # What was delivered before anybody had to sync it is gone.
+                self._unsynced_data = [known for known in self._unsynced_data if known.exists()]
             self._unsynced_data.append(path)
             return self.append(record)
 

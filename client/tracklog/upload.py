@@ -15,7 +15,8 @@ from tracklog.transfer import Parts, Upload
 from tracklog_contract.errors import INVALID, NOT_FOUND, Rejected
 
 THREADS: Final = 8
-PART_THREADS: Final = 8
+# With more, a kill or a lost network takes more along that was on its way.
+PART_THREADS: Final = 5
 # What is asked for at once, so that its URLs are used before they expire.
 ASK_BYTES: Final = 256 * 2**20
 PARTS_ASKED: Final = 16

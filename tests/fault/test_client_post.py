@@ -2,6 +2,7 @@
 
 import datetime as dt
 import ipaddress
+import os
 import socket
 import ssl
 import threading
@@ -112,6 +113,25 @@ def test_https_is_used_with_the_system_s_authorities_only(tmp_path: Path, monkey
         assert friend.send(b"x").status == 503
         friend.close()
         assert lane.headers[0]["Authorization"] == "Bearer s3cret"
+
+
+def test_files_go_by_https_and_take_no_credentials_to_the_store(tmp_path: Path, spool: Path, monkeypatch):
+    certificate_file, key_file = certificate(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate_file, key_file)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate_file))
+    monkeypatch.setenv("TRACKLOG_TOKEN", "s3cret")
+    data = os.urandom(5 * 2**20)
+    with fake_lane(tls=context) as lane:
+        lane.artifacts.single_max, lane.artifacts.part_size = 2**20, 2 * 2**20
+        with tracklog.init(lane.url) as run:
+            run.log_file(data, "large")
+            run.log_file(b"s", "small")
+            assert run.download("large", to=tmp_path).read_bytes() == data
+        assert lane.artifacts.content(run.id) == {"large": data, "small": b"s"}
+        assert len(lane.artifacts.store_headers) == 5
+        assert all("Authorization" not in headers for headers in lane.artifacts.store_headers)
+        assert run.flush(20)
 
 
 def test_counters_of_the_fake_are_honest(lane: FakeLane):

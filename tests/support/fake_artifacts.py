@@ -52,6 +52,7 @@ class FakeArtifacts:
         self.puts: Counter[tuple[str, int]] = Counter()
         self.started: Counter[tuple[str, int]] = Counter()
         self.asked: list[tuple[str, dict[str, Any]]] = []
+        self.store_headers: list[dict[str, str]] = []
         self.gets: list[tuple[str, str]] = []
         self.script: deque[int | None] = deque()
         self.refuses: Callable[[str, str], str] = lambda owner, path: ""
@@ -211,6 +212,7 @@ def serve(handler: BaseHTTPRequestHandler, artifacts: FakeArtifacts) -> bool:
         _answer(handler, status, json.dumps(fields).encode(), {"Tracklog-Version": "0"})
         return True
     if handler.path.startswith(STORE):
+        artifacts.store_headers.append(dict(handler.headers))
         (_serve_put if handler.command == "PUT" else _serve_get)(handler, artifacts)
         return True
     return False
