@@ -4,6 +4,7 @@ Such a client reaches artifacts by the Files API, and only where their URI is of
 same place has two names: in an answer to such a client stands the second one.
 """
 
+import hashlib
 import re
 from typing import Any, Final
 
@@ -11,6 +12,8 @@ import msgspec
 from aiohttp import web
 
 from tracklog_contract.caller import caller
+from tracklog_contract.errors import ENDPOINT_NOT_FOUND, Rejected
+from tracklog_server.access.office import is_admin
 from tracklog_server.middleware import Handler
 
 # In the User-Agent of all of Databricks' SDKs.
@@ -29,7 +32,11 @@ _RENAMED: Final = tuple(
     for pattern, name in _NAMES
 )
 
-_HOST: Final = msgspec.json.encode({"cloud": "AWS"})
+# What the page's links begin with is behind the "#" of its single path.
+_LINK: Final = re.compile(r"experiments/[0-9]+(/[A-Za-z0-9_.~-]+)*/?\Z", re.ASCII)
+_OIDC: Final = "/oidc"
+DISCOVERY: Final = f"{_OIDC}/.well-known/oauth-authorization-server"
+ORG_ID: Final = "X-Databricks-Org-Id"
 
 
 def routes() -> list[tuple[str, str, Handler]]:
@@ -39,19 +46,66 @@ def routes() -> list[tuple[str, str, Handler]]:
 
 def root_routes() -> list[tuple[str, str, Handler]]:
     """Routes to mount without a prefix."""
-    return [("GET", "/.well-known/databricks-config", host)]
+    return [
+        ("GET", "/.well-known/databricks-config", host),
+        ("GET", DISCOVERY, discovery),
+        ("GET", "/ml/{path:.*}", page_of_link),
+    ]
 
 
-async def host(_: web.Request) -> web.Response:
+async def host(request: web.Request) -> web.Response:
     """What the SDK asks before every call; it is content with little."""
-    return web.Response(body=_HOST, content_type="application/json")
+    return _told({"cloud": "AWS", "oidc_endpoint": f"{_origin(request)}{_OIDC}"})
+
+
+async def discovery(request: web.Request) -> web.Response:
+    """Where machines change their secret for a token (RFC 8414); there is no other grant."""
+    origin = _origin(request)
+    return _told(
+        {
+            "issuer": f"{origin}{_OIDC}",
+            "authorization_endpoint": f"{origin}{_OIDC}/v1/authorize",
+            "token_endpoint": f"{origin}{_OIDC}/v1/token",
+            "grant_types_supported": ["client_credentials"],
+            "token_endpoint_auth_methods_supported": ["client_secret_basic"],
+        }
+    )
+
+
+def _told(value: dict[str, Any]) -> web.Response:
+    # Whoever keeps it for others would send them where one caller's Host header says.
+    headers = {"Cache-Control": "no-store"}
+    return web.Response(body=msgspec.json.encode(value), content_type="application/json", headers=headers)
+
+
+def _origin(request: web.Request) -> str:
+    """How the client reached this server, by way of a proxy that ends TLS too."""
+    secure = request.secure or request.headers.get("X-Forwarded-Proto", "").strip().lower() == "https"
+    return f"{'https' if secure else 'http'}://{request.host}"
+
+
+async def page_of_link(request: web.Request) -> web.Response:
+    """A link that MLflow prints for Databricks leads to its place on the page.
+
+    Raises: Rejected, for any other path.
+    """
+    path = request.match_info["path"]
+    if not _LINK.match(path):
+        raise Rejected(ENDPOINT_NOT_FOUND, f"No endpoint found for path '{request.path}'.")
+    return web.Response(status=302, headers={"Location": f"/#/{path}"})
 
 
 async def me(_: web.Request) -> web.Response:
     """Who the caller is, as SCIM has it."""
-    name = caller().principal or "anonymous"
-    answer = {"id": name, "userName": name, "displayName": name, "active": True}
-    return web.Response(body=msgspec.json.encode(answer), content_type="application/json")
+    who = caller()
+    name = who.principal or "anonymous"
+    admin = who.rights is None or is_admin(who)
+    groups = [{"display": "admins", "value": "admins", "type": "direct"}] if admin else []
+    answer = {"id": name, "userName": name, "displayName": name, "active": True, "groups": groups}
+    # The SDK takes the workspace's number from here: one that its name always has.
+    digest = hashlib.blake2b(who.workspace.encode(), digest_size=6).digest()
+    headers = {ORG_ID: str(int.from_bytes(digest))}
+    return web.Response(body=msgspec.json.encode(answer), content_type="application/json", headers=headers)
 
 
 def renamed(body: bytes) -> bytes:

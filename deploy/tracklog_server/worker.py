@@ -28,12 +28,14 @@ from tracklog_server import databricks, status, web_page
 from tracklog_server.access import audit_http, permissions_http, roles_http, users_http, workspaces_http
 from tracklog_server.access.authenticator import Authenticator, anyone
 from tracklog_server.access.login_http import HOME, Login
+from tracklog_server.access.machine_http import Machines
 from tracklog_server.access.needs import need_of
 from tracklog_server.access.office import Office
 from tracklog_server.access.oidc import Provider
 from tracklog_server.access.quotas_http import QuotaDesk
 from tracklog_server.access.request_rates import RequestRates
 from tracklog_server.database import open_pool
+from tracklog_server.databricks_runs import ManyRuns
 from tracklog_server.hosts import HostCheck
 from tracklog_server.ledger import LogLedger
 from tracklog_server.listener import BACKLOG
@@ -139,9 +141,9 @@ def _application(
     )
     traces = TraceQueries(queries)
     reads = (*projector_http.routes(queries), *trace_reads_http.routes(traces), *artifacts.routes())
-    routes = (*writes, *reads, *databricks.routes())
+    routes = (*writes, *reads, *databricks.routes(), *ManyRuns(ingest, queries).routes())
     health = status.health(ingest.can_append, queries.projector_alive)
-    root_routes = (
+    root_routes: tuple[Route, ...] = (
         *artifacts.root_routes(),
         *store_routes(store),
         *databricks.root_routes(),
@@ -159,7 +161,7 @@ def _application(
         provider = Provider(task.oidc) if task.oidc else None
         login = Login(office, provider, task.public_url)
         guarded = ((m, path, login.before(h) if path == HOME else h) for m, path, h in root_routes)
-        root_routes = (*guarded, *login.root_routes())
+        root_routes = (*guarded, *login.root_routes(), *Machines(office).root_routes())
     if desk is not None:
         routes = (*routes, *desk.routes())
     application = compose(routes, hosts, traffic, root_routes, authenticator, rates)

@@ -6,8 +6,8 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from tracklog_contract.access_events import NO_EXPERIMENT
-from tracklog_contract.caller import caller
-from tracklog_contract.errors import EXISTS, INVALID, INVALID_STATE, NOT_FOUND, Rejected
+from tracklog_contract.caller import Level, caller
+from tracklog_contract.errors import DENIED, EXISTS, INVALID, INVALID_STATE, NOT_FOUND, Rejected
 from tracklog_contract.events import (
     Event,
     ExperimentCreated,
@@ -20,6 +20,8 @@ from tracklog_contract.events import (
 )
 from tracklog_ingest.state import Experiment, State, Wants
 
+# Databricks' folder of everybody's own folders.
+USERS: Final = "/Users/"
 # Whoever could name a place of another's experiment there could write into it.
 OUR_SCHEME: Final = "mlflow-artifacts"
 
@@ -43,6 +45,7 @@ class CreateExperiment:
     def admit(self, state: State) -> int:
         """Refused when an active or deleted experiment has the name, or the caller may make none."""
         state.caller.check_create()
+        _check_folder(state, self.name)
         if state.caller.rights is not None and urlsplit(self.artifact_location or "").scheme == OUR_SCHEME:
             raise Rejected(
                 INVALID,
@@ -86,6 +89,8 @@ class RenameExperiment:
         experiment = state.experiment(self.experiment_id)
         if experiment.deleted:
             raise Rejected(INVALID_STATE, "Cannot rename a non-active experiment.")
+        if self.name != experiment.name:
+            _check_folder(state, self.name)
         if state.names.get((self.workspace, self.name), self.experiment_id) != self.experiment_id:
             raise Rejected(EXISTS, f"Experiment(name={self.name}) already exists.")
         state.names.pop((self.workspace, experiment.name), None)
@@ -175,6 +180,20 @@ class DeleteExperimentTag:
         state.experiment_tags.remove(tag)
         experiment.tags -= 1
         state.append(_entry(experiment, ExperimentTagDeleted(self.key)))
+
+
+def _check_folder(state: State, name: str) -> None:
+    """Refuse a name in another user's folder, but to whoever manages the workspace."""
+    who = state.caller
+    if who.rights is None or not name.startswith(USERS) or who.rights.floor >= Level.MANAGE:
+        return
+    owner = name.removeprefix(USERS).partition("/")[0]
+    if owner != who.principal:
+        raise Rejected(
+            DENIED,
+            f"User {who.principal} does not have permission to create experiments in '{USERS}{owner}': use"
+            f" '{USERS}{who.principal}' or '/Shared'.",
+        )
 
 
 def _entry(experiment: Experiment, event: Event) -> NewEntry:

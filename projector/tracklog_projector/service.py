@@ -252,6 +252,18 @@ class Queries:
             return [row["experiment_id"] for row in rows]
         return sorted(readable)
 
+    async def runs_to_delete(self, experiment_id: int, until_ms: int, most: int) -> list[uuid.UUID]:
+        """Runs that began up to a time and are not deleted, oldest first, at most so many."""
+        async with self._caught_up_with_experiments([experiment_id]) as connection:
+            rows = await connection.fetch(SQL["runs_to_delete"], experiment_id, until_ms, most)
+        return [row["run_id"] for row in rows]
+
+    async def runs_to_restore(self, experiment_id: int, since_ms: int, most: int) -> list[uuid.UUID]:
+        """Runs that were deleted from a time on, oldest first, at most so many."""
+        async with self._caught_up_with_experiments([experiment_id]) as connection:
+            rows = await connection.fetch(SQL["runs_to_restore"], experiment_id, since_ms, most)
+        return [row["run_id"] for row in rows]
+
     async def logged_model(self, model_id: str, *, allow_deleted: bool = False) -> dict[str, Any]:
         """MLflow's LoggedModel.
 

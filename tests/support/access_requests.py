@@ -109,6 +109,13 @@ REQUESTS: Final[dict[str, Callable[[World], Asked]]] = {
         "experiments/get-by-name", {"experiment_name": w.name}
     ),
     "GET /2.0/mlflow/experiments/search": lambda _: Asked("experiments/search", {"max_results": 1000}),
+    "GET /2.0/mlflow/experiments/list": lambda _: Asked("experiments/list", {"view_type": "ALL"}),
+    "POST /2.0/mlflow/databricks/runs/delete-runs": lambda w: Asked(
+        "databricks/runs/delete-runs", {"experiment_id": w.experiment_id, "max_timestamp_millis": 2**50}
+    ),
+    "POST /2.0/mlflow/databricks/runs/restore-runs": lambda w: Asked(
+        "databricks/runs/restore-runs", {"experiment_id": w.experiment_id, "min_timestamp_millis": 0}
+    ),
     "POST /2.0/mlflow/experiments/search": lambda w: Asked(
         "experiments/search", {"max_results": 1000, "filter": f"name = '{w.name}'"}
     ),

@@ -30,6 +30,9 @@ _TABLE: Final = {
         GET /login/oidc
         GET /login/callback
         POST /logout
+        GET /oidc/.well-known/oauth-authorization-server
+        POST /oidc/v1/token
+        GET /ml/{path}
     """,
     Need.SIGNED_IN: """
         GET /2.0/mlflow/gateway-proxy
@@ -72,6 +75,7 @@ _TABLE: Final = {
         GET /2.0/mlflow/experiments/get
         GET /2.0/mlflow/experiments/get-by-name
         GET /2.0/mlflow/experiments/search
+        GET /2.0/mlflow/experiments/list
         POST /2.0/mlflow/experiments/search
         POST /2.0/mlflow/experiments/search-datasets
         GET /2.0/mlflow/runs/get
@@ -121,6 +125,8 @@ _TABLE: Final = {
         POST /2.0/mlflow/runs/create
         POST /2.0/mlflow/runs/update
         POST /2.0/mlflow/runs/delete
+        POST /2.0/mlflow/databricks/runs/delete-runs
+        POST /2.0/mlflow/databricks/runs/restore-runs
         POST /2.0/mlflow/runs/restore
         POST /2.0/mlflow/runs/log-batch
         POST /2.0/mlflow/runs/log-metric

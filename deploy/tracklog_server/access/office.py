@@ -25,9 +25,10 @@ class Office:
         self.authenticator = authenticator
 
     @contextlib.asynccontextmanager
-    async def change(self) -> AsyncIterator[Turn]:
-        """A change by the request's caller: committed on leaving, and true for this process from then on."""
-        async with self._pool.acquire() as connection, turn_of(connection, caller().principal) as turn:
+    async def change(self, principal: str | None = None) -> AsyncIterator[Turn]:
+        """A change by the caller, or `principal`: committed on leaving, and true here from then on."""
+        by = caller().principal if principal is None else principal
+        async with self._pool.acquire() as connection, turn_of(connection, by) as turn:
             yield turn
         self.authenticator.forget()
 

@@ -26,6 +26,13 @@ def new_token() -> NewToken:
     return NewToken(text, token_id, digest_of(text))
 
 
+def token_of_another(token_id: str) -> NewToken:
+    """A token that is worth nothing without the one of this beginning, and begins as that does."""
+    token_id = f"{token_id}.{secrets.token_hex(ID_CHARS // 2)}"
+    text = f"{token_id}_{secrets.token_urlsafe(SECRET_BYTES)}"
+    return NewToken(text, token_id, digest_of(text))
+
+
 def digest_of(text: str) -> bytes:
     """What is kept of a token. It is as random as a key, so a plain hash cannot be searched backwards."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()

@@ -134,6 +134,11 @@ async def create_token(
     turn.record(TokenCreated(token_id, name, workspace or "", expires_ms, comment))
 
 
+async def forget_ended_tokens(turn: Turn, token_id: str) -> None:
+    """Forget those that were made of this token, and have ended."""
+    await turn.fetch("delete_ended_tokens", token_id)
+
+
 async def revoke_token(turn: Turn, token_id: str, *, of: str | None = None) -> None:
     """Make a token worthless.
 
