@@ -34,11 +34,13 @@ class Content:
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[int]:
-        """A descriptor of the file. Raises: Changed, at its opening or at the end; OSError."""
+        """A descriptor of the file. Raises: Changed, at its opening or at the end."""
         try:
             fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
             raise Changed("the file is no longer there") from None
+        except OSError as error:
+            raise Changed(f"the file cannot be read any more ({error.strerror})") from None
         try:
             self._check(fd)
             yield fd
@@ -49,7 +51,7 @@ class Content:
     def sha256(self, on_read: Callable[[int], None] | None = None) -> str:
         """The SHA-256, in lower-case hex; kept, so that it is computed once.
 
-        `on_read` is called with the size of each piece that has been read. Raises: Changed; OSError.
+        `on_read` is called with the size of each piece that has been read. Raises: Changed.
         """
         if self.checksum_path is not None:
             with contextlib.suppress(FileNotFoundError):
@@ -67,7 +69,10 @@ class Content:
         return checksum
 
     def md5_header(self, fd: int, start: int, size: int) -> str:
-        """The header Content-MD5 of a stretch, by which a store knows that it has arrived whole."""
+        """The header Content-MD5 of a stretch, by which a store knows that it has arrived whole.
+
+        Raises: Changed.
+        """
         md5 = hashlib.md5(usedforsecurity=False)
         for piece in _pieces(fd, self.offset + start, size):
             md5.update(piece)
@@ -82,10 +87,13 @@ class Content:
 
 
 def _pieces(fd: int, start: int, size: int) -> Iterator[memoryview]:
-    """A stretch of a file, piece by piece, each good until the next. Raises: Changed, when it ends early."""
+    """A stretch of a file, piece by piece, each good until the next. Raises: Changed."""
     buffer = memoryview(bytearray(min(READ_BYTES, size)))
     while size:
-        count = os.preadv(fd, [buffer[:size]], start)
+        try:
+            count = os.preadv(fd, [buffer[:size]], start)
+        except OSError as error:
+            raise Changed(f"the file cannot be read any more ({error.strerror})") from None
         if not count:
             raise Changed("the file is shorter than when it was logged")
         yield buffer[:count]

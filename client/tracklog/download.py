@@ -10,7 +10,7 @@ from typing import Final, Self
 
 from tracklog.artifact import Owner
 from tracklog.artifact_api import ArtifactApi
-from tracklog.content import Content
+from tracklog.content import Changed, Content
 from tracklog.getting import Getter, Remote, Replaced
 from tracklog.progress import bar
 from tracklog.spool import lock, write_all
@@ -177,7 +177,7 @@ class _Downloading:
                 part.unlink()
                 fetched.unlink()
                 raise
-            is_whole = remote.sha256 in ("", Content(part, remote.size).sha256())
+            is_whole = not remote.sha256 or _sha256(part, remote.size) == remote.sha256
             if is_whole:
                 part.replace(local)
             else:
@@ -230,7 +230,15 @@ def _is_there(local: Path, remote: Remote) -> bool:
             return False
     except FileNotFoundError:
         return False
-    return Content(local, remote.size).sha256() == remote.sha256
+    return _sha256(local, remote.size) == remote.sha256
+
+
+def _sha256(path: Path, size: int) -> str:
+    """The checksum of a file, "" when it cannot be read as it is."""
+    try:
+        return Content(path, size).sha256()
+    except Changed:
+        return ""
 
 
 def _inside(to: Path, path: str) -> Path:

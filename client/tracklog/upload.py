@@ -148,7 +148,7 @@ class Uploader:
     def _take_checksum(self, upload: Upload, reading: "Future[str] | None" = None) -> None:
         try:
             upload.sha256 = upload.content.sha256() if reading is None else reading.result()
-        except (Changed, OSError) as error:
+        except Changed as error:
             self._finish(upload, Rejected(INVALID, str(error)))
         else:
             self._ready.append(upload)

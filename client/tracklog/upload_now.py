@@ -34,7 +34,7 @@ def upload_now(
     With `total_bytes` a terminal shows how far it is.
     Raises: Rejected, for the first that was refused, when all others are there; Unavailable, when nothing
     has gone on for `patience_s` seconds; NoEndpoint, when the server cannot take files this way; OSError,
-    when one cannot be read.
+    when there is no such file.
     """
     uploader = Uploader(api)
     try:
@@ -51,11 +51,12 @@ def _upload(
 ) -> Rejected | None:
     """Upload everything; the first refusal."""
     error: Rejected | None = None
-    last_progress, before = time.monotonic(), -1
+    finished, last_progress, before = 0, time.monotonic(), -1
     while _add(uploader, owner, files):
         try:
             for upload in uploader.step(STEP_S):
                 error = error or upload.error
+                finished += 1
         except NoEndpoint:
             raise
         except NotNow as problem:
@@ -63,7 +64,7 @@ def _upload(
             time.sleep(min(problem.retry_after_s or STEP_S, PAUSE_MAX_S))
         else:
             reason = "nothing goes on"
-        now, done = time.monotonic(), uploader.putter.sent_bytes + uploader.read_bytes
+        now, done = time.monotonic(), finished + uploader.putter.sent_bytes + uploader.read_bytes
         if done > before:
             last_progress, before = now, done
         elif now - last_progress > patience_s:
