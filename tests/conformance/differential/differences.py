@@ -32,8 +32,8 @@ CRASHES = {
     "GET logged-models/{model_id}/artifacts/directories": _OUTSIDE,
     "GET logged-models/{model_id}/artifacts/files": _OUTSIDE,
     "POST upload-artifact": rf"Invalid path$|{_OUTSIDE}",
-    "POST artifacts/presigned-download-url": r"Presigned download is not supported for the current artifact",
-    "POST artifacts/presigned-upload-url": r"Presigned upload is not supported for the current artifact",
+    "POST artifacts/presigned-download-url": r"Presigned download is not supported for|expiration must be ",
+    "POST artifacts/presigned-upload-url": r"Presigned upload is not supported for|expiration must be ",
     # Beside a list of no objects there may be another mistake, which is named first.
     "POST runs/log-batch": r"Missing value for|Invalid value|'.*' exceeds the|Duplicate parameter keys",
     "POST experiments/update": r"Cannot rename a non-active experiment\.$",
