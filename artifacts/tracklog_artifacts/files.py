@@ -18,6 +18,7 @@ from io import BufferedReader, BufferedWriter
 from pathlib import Path
 from typing import Final
 
+from tracklog_artifacts.durable import DurableDirectories
 from tracklog_artifacts.paths import ArtifactPath, is_safe_name
 from tracklog_artifacts.store import Entry
 
@@ -27,6 +28,7 @@ INCOMING: Final = ".incoming"
 MULTIPART: Final = "multipart"
 KEY: Final = "key"
 
+_durable: Final = DurableDirectories()
 _DIRECTORY_FLAGS: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # An extended attribute of a file whose bytes were hashed on their way in.
 _SHA256: Final = "user.tracklog.sha256"
@@ -61,10 +63,11 @@ def directory(root: Path, path: ArtifactPath, *, create: bool = False) -> Iterat
         for name in path:
             above, here = here, _open_below(here, name, create=create)
             try:
-                if create:
+                if create and not _durable.has(here):
                     # Also when it was there: whoever made it may not have synced it yet, and we are about to
                     # promise that what we put into it stays.
                     os.fsync(above)
+                    _durable.add(here)
             finally:
                 os.close(above)
         yield here

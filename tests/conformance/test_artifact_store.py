@@ -194,6 +194,30 @@ class TestLocalStore(SignedContract):
         await store.delete(("d", "e"))
         assert ("synced", (root / "d").stat().st_ino) in steps
 
+    async def test_a_directory_is_synced_into_its_parent_once_and_anew_when_it_was_deleted(
+        self, store, root, monkeypatch
+    ):
+        synced, fsync = [], os.fsync
+
+        def record(descriptor):
+            synced.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+            fsync(descriptor)
+
+        monkeypatch.setattr(os, "fsync", record)
+
+        async def directories_synced(name):
+            synced.clear()
+            await store.write(("0", "run", name), pieces(b"x"))
+            return [path.removeprefix(str(root)) for path in synced if files.INCOMING not in path]
+
+        whole = ["", "/0", "/0/run"]
+        assert await directories_synced("a") == whole
+        assert await directories_synced("b") == ["/0/run"]
+        await store.delete(("0", "run"))
+        assert await directories_synced("c") == ["/0", "/0/run"]
+        await store.delete(("0",))
+        assert await directories_synced("d") == whole
+
     async def test_a_killed_processs_uploads_are_cleared_and_a_living_ones_are_not(self, store, root):
         script = f"""
 import asyncio, pathlib, sys
