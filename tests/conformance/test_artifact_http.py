@@ -36,6 +36,7 @@ from tests.support.artifact_app import (
 )
 from tracklog_artifacts.config import ArtifactConfig
 from tracklog_artifacts.download import attachment, byte_range, content_type
+from tracklog_artifacts.incoming import CHUNK_BYTES
 from tracklog_contract.errors import NOT_FOUND
 
 REPOSITORY = Path(__file__).parents[2]
@@ -285,7 +286,8 @@ async def until(condition):
 async def test_too_many_uploads_are_told_to_come_back(root):
     config = ArtifactConfig(uploads_max=2)
     async with TestClient(Server(application(root, config))) as http, contextlib.AsyncExitStack() as held:
-        head = f"PUT {FOLDER}/%s HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 1\r\n\r\n"
+        head = f"PUT {FOLDER}/%s HTTP/1.1\r\nHost: h\r\nConnection: close\r\n"
+        head += f"Content-Length: {CHUNK_BYTES + 1}\r\n\r\n"
         streams = [await held.enter_async_context(connection(http)) for _ in range(2)]
         for number, (_, writer) in enumerate(streams):
             writer.write((head % number).encode())
@@ -296,7 +298,7 @@ async def test_too_many_uploads_are_told_to_come_back(root):
         )
         assert (await http.get(f"{FOLDER}/third")).status == 404
         for reader, writer in streams:
-            writer.write(b"x")
+            writer.write(bytes(CHUNK_BYTES + 1))
             assert b" 200 OK" in await reader.read()
         await put(http, "third")
 
