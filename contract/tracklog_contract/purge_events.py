@@ -37,7 +37,7 @@ class PointsFreed(Event):
 class RunPurged(Event):
     """A deleted run is gone, with all it logged.
 
-    `artifact_path`: where its files lie in the store; "" when they lie elsewhere.
+    `artifact_path`: where its files lie in the store; "" when it has none there.
     """
 
     kind: ClassVar[int] = 42

@@ -15,7 +15,7 @@ from tqdm import tqdm
 from tracklog_artifacts.config import ArtifactConfig
 from tracklog_artifacts.ledger import Intent, Ledger
 from tracklog_artifacts.paths import ArtifactPath
-from tracklog_artifacts.settle import Settler
+from tracklog_artifacts.settle import Settler, at_once
 from tracklog_artifacts.store import ArtifactStore, Stat
 from tracklog_contract.artifact_places import root_of
 from tracklog_contract.errors import Rejected
@@ -23,7 +23,7 @@ from tracklog_contract.ids import DEFAULT_EXPERIMENT_ID
 from tracklog_contract.sqlfiles import statements
 from tracklog_ingest.artifacts import RemoveArtifacts
 from tracklog_ingest.purge import PurgeExperiment, PurgeModels, PurgeRuns
-from tracklog_ingest.purge_work import doomed_paths, free_points, path_is_gone, recount_storage
+from tracklog_ingest.purge_work import doomed_paths, free_points, paths_are_gone, recount_storage
 from tracklog_ingest.service import Ingest
 from tracklog_ingest.traces import DELETED_AT_ONCE, DeleteTraces
 from tracklog_projector.purgeable import Purgeable, PurgeableExperiment, PurgeableRun, caught_up
@@ -38,6 +38,7 @@ ROWS_AT_ONCE: Final = 20_000
 POINTS_A_ROW: Final = 200
 MODELS_AT_ONCE: Final = 20
 INTENTS_AT_ONCE: Final = 500
+STORE_REQUESTS_MAX: Final = 16
 
 
 @dataclass(frozen=True)
@@ -162,19 +163,22 @@ class Collector:
             if trace_id in known:
                 await self._ingest.submit(RemoveArtifacts(time.time(), path))
             # Also when a collection was stopped right between the two.
-            with contextlib.suppress(Rejected):
-                await self._store.delete(tuple(path.split("/")))
+            await self._delete(path)
 
     async def _delete_bytes(self) -> None:
         """Take away the bytes of what is purged, which no view lists any more."""
         await caught_up(self._queries)
         with _progress("folders of files") as bar:
-            async for position, path in doomed_paths(self._connection):
-                with contextlib.suppress(Rejected):
-                    await self._store.delete(tuple(path.split("/")))
-                await path_is_gone(self._connection, position, path)
-                bar.update(1)
+            async for page in doomed_paths(self._connection):
+                await at_once(self._delete, page.values(), limit=STORE_REQUESTS_MAX)
+                await paths_are_gone(self._connection, page)
+                bar.update(len(page))
         await recount_storage(self._connection)
+
+    async def _delete(self, path: str) -> None:
+        # Where there can be no file, there is none.
+        with contextlib.suppress(Rejected):
+            await self._store.delete(tuple(path.split("/")))
 
     async def _free_points(self) -> tuple[int, int]:
         points = size_bytes = 0

@@ -63,11 +63,13 @@ class PurgeRuns(Purge):
     def _purge(self, state: State, run: Run) -> None:
         path = root_of(run.artifact_uri) or ""
         experiment = state.experiments[run.experiment_id]
-        position = self.append(state, RunPurged(path), experiment, run.run_id)
+        total = state.artifacts.totals.pop((run.experiment_id, run.run_id), Total())
+        # Most runs have no files, and nothing is then to be looked for in the views.
+        event = RunPurged(path if total.files else "")
+        position = self.append(state, event, experiment, run.run_id)
         experiment.runs -= 1
         run.name, run.end_ms = "", None
         run.points = run.params = run.tags = 0
-        total = state.artifacts.totals.pop((run.experiment_id, run.run_id), Total())
         state.artifacts.add(run.experiment_id, None, Total(-total.files, -total.bytes, position=position))
         state.purges.purged.append(Purged(position, path, run.run_id))
 

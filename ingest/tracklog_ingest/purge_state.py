@@ -4,7 +4,7 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
-from tracklog_contract.artifact_places import bounds_below, path_key
+from tracklog_contract.artifact_places import bounds_below
 from tracklog_contract.sqlfiles import statements
 
 SQL = statements("tracklog_ingest")
@@ -67,8 +67,9 @@ async def save_purges(connection: Any, state: PurgeState) -> None:
         await connection.execute(SQL["purge_models"], state.models)
     if state.experiments:
         await connection.execute(SQL["purge_experiments"], state.experiments)
-    for path in (purged.path for purged in state.purged if purged.path):
-        await connection.execute(SQL["delete_upload_intents_below"], path_key(path), *bounds_below(path))
+    bounds = [bounds_below(purged.path) for purged in state.purged if purged.path]
+    if bounds:
+        await connection.execute(SQL["delete_upload_intents_below"], *zip(*bounds, strict=True))
     await connection.execute(
         SQL["record_purges"],
         [purged.position for purged in state.purged],

@@ -3,7 +3,7 @@
 All of it can be stopped at any moment and goes on from there.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -31,23 +31,23 @@ class Swept:
     bytes: int
 
 
-async def doomed_paths(connection: Any) -> AsyncIterator[tuple[int, str]]:
-    """Positions and paths of what was purged and whose bytes may still be in the store, oldest first.
+async def doomed_paths(connection: Any) -> AsyncIterator[dict[int, str]]:
+    """Paths of what was purged and whose bytes may still be in the store, by position, page by page.
 
-    Each is to be told `path_is_gone` before the next is asked for, or it may come again.
+    Each page is to be told `paths_are_gone` once they are.
     """
     after = 0
     while rows := await connection.fetch(SQL["doomed_paths"], after, PATHS_AT_ONCE):
-        for row in rows:
-            after = row["position"]
-            yield row["position"], row["path"]
+        after = rows[-1]["position"]
+        yield {row["position"]: row["path"] for row in rows}
 
 
-async def path_is_gone(connection: Any, position: int, path: str) -> None:
-    """Nothing is left in the store below the path of what was purged at this position."""
-    while path and await connection.fetchval(SQL["forget_artifacts"], *bounds_below(path), FILES_AT_ONCE):
+async def paths_are_gone(connection: Any, page: Mapping[int, str]) -> None:
+    """Nothing is left in the store below the paths of what was purged at these positions."""
+    bounds = list(zip(*map(bounds_below, page.values()), strict=True))
+    while await connection.fetchval(SQL["forget_artifacts"], *bounds, FILES_AT_ONCE):
         pass
-    await connection.execute(SQL["path_is_gone"], position)
+    await connection.execute(SQL["paths_are_gone"], list(page))
 
 
 async def recount_storage(connection: Any) -> None:

@@ -1,12 +1,13 @@
--- Uploads at a path and below it, of what is gone, will not be recorded; what they had reserved is given back to their
--- experiment. $1 uuid: the path's key. $2, $3 text: the least and greatest start of paths below it. $4 text: what they
--- begin with. No rows.
+-- Uploads below paths of what is gone will not be recorded; what they had reserved is given back to their
+-- experiments. $1, $2 text[]: the least and greatest start of paths below each. $3 text[]: what they begin with. No rows.
 with gone as (
-    delete from tracklog_admission.upload_intent
+    delete from tracklog_admission.upload_intent as intent
+    using unnest($1::text[], $2::text[], $3::text[]) as given (least, greatest, prefix)
     where
-        partition = 0
-        and (path_key = $1 or (left(path, 500) between $2 and $3 and starts_with(path, $4)))
-    returning experiment_id, reserved, counted
+        intent.partition = 0
+        and left(intent.path, 500) between given.least and given.greatest
+        and starts_with(intent.path, given.prefix)
+    returning intent.experiment_id, intent.reserved, intent.counted
 ),
 
 freed as (select experiment_id, sum(reserved)::bigint as reserved from gone where counted group by experiment_id)
