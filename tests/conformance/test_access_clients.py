@@ -1,6 +1,7 @@
 """The clients that manage access: MLflow's for users, roles and workspaces, and Databricks' permissions."""
 
 import secrets
+from pathlib import Path
 
 import mlflow
 import pytest
@@ -8,7 +9,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import RestException
 from mlflow.server.auth.client import AuthServiceClient
 
-from tests.support.access import OTHER_WORKSPACE, PASSWORD, basic, make_world
+from tests.support.access import OTHER_WORKSPACE, PASSWORD, basic, make_world, new_world
 from tracklog.config import mlflow_plugin_is_on
 
 PERMISSIONS = "/api/2.0/permissions/experiments/"
@@ -236,3 +237,61 @@ def test_a_server_without_authentication_has_no_workspaces(send):
     assert (status, answer["error_code"]) == (400, "FEATURE_DISABLED")
     status, answer = send("GET", "/api/3.0/mlflow/server-info", headers={"X-MLFLOW-WORKSPACE": "lab"})
     assert (status, answer["workspaces_enabled"]) == (200, False)
+
+
+@pytest.mark.parametrize("way", ["token", "password"])
+def test_unmodified_clients_work_as_far_as_their_users_may(access, access_api, monkeypatch, tmp_path, way):
+    if mlflow_plugin_is_on():
+        pytest.skip("the plugin sends later, and says so later")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    world = new_world(access, access_api)
+    (tmp_path / "file.txt").write_text("content")
+
+    def client(name):
+        if way == "token":
+            monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", access.tokens[name])
+        else:
+            monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", name)
+            monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", PASSWORD)
+        return MlflowClient(access.server.url)
+
+    def names(name):
+        return {experiment.name for experiment in client(name).search_experiments()}
+
+    def read(name):
+        seen = client(name)
+        seen.get_run(world.run_id)
+        assert len(seen.get_metric_history(world.run_id, world.secret)) == 1
+        assert [file.path for file in seen.list_artifacts(world.run_id)][:1] == [f"{world.secret}.txt"]
+        path = seen.download_artifacts(world.run_id, f"{world.secret}.txt", str(tmp_path))
+        assert Path(path).read_text() == world.hidden
+        assert [run.info.run_id for run in seen.search_runs([world.experiment_id])][-1] == world.run_id
+
+    def write(name):
+        seen = client(name)
+        run_id = seen.create_run(world.experiment_id).info.run_id
+        seen.log_metric(run_id, "m", 1.0)
+        seen.log_param(run_id, "p", name)
+        seen.log_artifact(run_id, str(tmp_path / "file.txt"))
+        seen.set_terminated(run_id)
+        seen.delete_run(run_id)
+
+    for name in ("root", "editor"):
+        assert world.name in names(name)
+        read(name)
+        write(name)
+    assert world.name in names("reader")
+    read("reader")
+    with pytest.raises(RestException, match=r"PERMISSION_DENIED.*'Edit'"):
+        write("reader")
+    with pytest.raises(RestException, match="PERMISSION_DENIED"):
+        client("reader").log_metric(world.run_id, "m", 1.0)
+    with pytest.raises(Exception, match=r"403|Edit"):
+        client("reader").log_artifact(world.run_id, str(tmp_path / "file.txt"))
+    assert world.name not in names("stranger")
+    assert client("stranger").search_runs([world.experiment_id]) == []
+    with pytest.raises(RestException, match=r"PERMISSION_DENIED.*'View'"):
+        read("stranger")
+    assert world.name not in names("outsider")
+    with pytest.raises(RestException, match="RESOURCE_DOES_NOT_EXIST"):
+        read("outsider")

@@ -8,6 +8,7 @@ from unittest.mock import MagicMock
 
 from tests.support.readme import ROOT, endpoint_rows, names, rows_after
 from tracklog_server import worker
+from tracklog_server.access.quotas_http import QuotaDesk
 from tracklog_server.task import Task
 from tracklog_server.traffic import Traffic
 
@@ -17,7 +18,8 @@ def served() -> set[str]:
     """Every endpoint of the server, "METHOD /path", without the twins under other prefixes and versions."""
     with tempfile.TemporaryDirectory() as root:
         task = Task("worker", 1, dsn="", database="given", artifact_dir=root, quotas="default")
-        application = worker._application(MagicMock(), MagicMock(), Traffic(), task)
+        desk = QuotaDesk(MagicMock(), MagicMock(), MagicMock())
+        application = worker._application(MagicMock(), MagicMock(), Traffic(), task, MagicMock(), desk)
     endpoints = {
         f"{route.method} {re.sub(r'{[^}]*}', '{}', route.resource.canonical)}"
         for route in application.router.routes()
