@@ -54,6 +54,9 @@ def test_only_what_holds_no_data_is_open():
         "/3.0/mlflow/server-info",
         "/artifact-store/{path}",  # by its signature only
         "/.well-known/databricks-config",
+        "/ml/{path}",  # leads to the page
+        "/oidc/.well-known/oauth-authorization-server",
+        "/oidc/v1/token",  # by the client's secret
         "/login",
         "/login/oidc",
         "/login/callback",
