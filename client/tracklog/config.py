@@ -53,6 +53,11 @@ def mlflow_plugin_is_on(environment: Mapping[str, str] = os.environ) -> bool:
     return environment.get(MLFLOW_PLUGIN, "").strip().lower() not in ("0", "false", "no", "off")
 
 
+def jupyter_session(environment: Mapping[str, str] = os.environ) -> str:
+    """A kernel's session as Jupyter calls it: since jupyter_server 2 its notebook's path; "" for none."""
+    return environment.get("JPY_SESSION_NAME", "")
+
+
 def parse_url(text: str, name: str = "url") -> str:
     """The server's URL without a slash at its end.
 
