@@ -207,6 +207,8 @@ def test_a_machine_signs_in_with_id_and_secret_until_that_is_revoked(access, mac
             "POST", "/oidc/v1/token", b"grant_type=password", {**asked, **access.headers("root")}
         )
         assert (refusal.status, refusal.json["error"]) == (400, "unsupported_grant_type")
+        for body in (b"x" * 9000, b"\xff\x00=%%", b""):
+            assert api.call("POST", "/oidc/v1/token", body, {**asked, **access.headers("root")}).status == 400
         # What was bought with a secret buys nothing.
         bought = api.call(
             "POST", "/oidc/v1/token", b"grant_type=client_credentials", {**asked, **access.headers("root")}
