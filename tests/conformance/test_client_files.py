@@ -15,7 +15,7 @@ TIMEOUT_S = 30.0
 pytestmark = pytest.mark.usefixtures("spool")
 
 FILES = {
-    "model.bin": os.urandom(33 * 2**20 + 7),
+    "model.bin": os.urandom(17 * 2**20 + 7),
     "middle": os.urandom(2**20),
     "empty": b"",
     "sub/deep/er/a b+c, 100%.txt": "größer".encode(),

@@ -108,6 +108,8 @@ def test_another_server_is_left_to_mlflow(tracking_server, api, new_name, spool)
             assert time.monotonic() < deadline
         mlflow.log_metric("m", 1, step=1)
         mlflow.log_param("p", 2)
+        mlflow.log_text("x", "a.txt")
+        assert mlflow.artifacts.load_text(f"runs:/{active.info.run_id}/a.txt") == "x"
     print(active.info.run_id)
     """
     with foreign_server(tracking_server.url) as (url, requests):
@@ -116,9 +118,10 @@ def test_another_server_is_left_to_mlflow(tracking_server, api, new_name, spool)
     assert values(api, run_id, "m")[-1] == 1
     assert status(api, run_id) == "FINISHED"
     # One question, and nothing else that MLflow would not have sent.
-    assert [request for request in requests if "/2.0/mlflow/" not in request] == [
-        "GET /api/tracklog/v1/ingest"
-    ]
+    assert [request for request in requests if "/tracklog/" in request] == ["GET /api/tracklog/v1/ingest"]
+    methods = [request.split()[0] for request in requests if "/mlflow-artifacts/" in request]
+    assert "PUT" in methods
+    assert "GET" in methods
     assert requests[-1].endswith("/runs/update")
     assert list(spool.iterdir()) == []
 
