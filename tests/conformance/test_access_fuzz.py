@@ -17,7 +17,7 @@ from tests.support.api import LOST, Api
 from tracklog_contract.caller import Need
 from tracklog_server.access.needs import NEEDS
 
-REQUESTS_MADE = int(os.environ.get("ACCESS_FUZZ", "1500"))
+REQUESTS_MADE = int(os.environ.get("ACCESS_FUZZ", "1000"))
 SEED = int(os.environ.get("ACCESS_FUZZ_SEED", "20261124"))
 ROUTES = [(method, path) for method, path in NEEDS if NEEDS[method, path] is not Need.OPEN]
 # What would end the fuzzer's own being there.
