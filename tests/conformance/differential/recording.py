@@ -24,6 +24,10 @@ class Recorder:
         self.answered.append((_shown(method, path, fields, headers), answer))
         return answer
 
+    def follow(self, answer):
+        """The same answer: MLflow sends nobody elsewhere."""
+        return answer
+
 
 class Replay:
     """Answers as the recorded server did, without it.
@@ -42,6 +46,10 @@ class Replay:
         recorded, answer = next(self._answered, (None, None))
         if recorded != _shown(method, path, fields, headers):
             raise AnotherCallError(f"{method} {path}")
+        return answer
+
+    def follow(self, answer):
+        """The same answer: MLflow sends nobody elsewhere."""
         return answer
 
 
