@@ -91,11 +91,11 @@ class Meter:
 
     def come_to(self, now_s: float) -> None:
         """Forget what no longer counts by now."""
-        if self.name == RUNS_PER_DAY and self.at_s // DAY_S != now_s // DAY_S:
+        if self.name == RUNS_PER_DAY and self.at_s // DAY_S < now_s // DAY_S:
             self.used, self.at_s = 0, now_s
         elif self.name == POINTS_PER_SECOND:
             gone = int(max(0.0, now_s - self.at_s) * self.most * PARTS)
-            self.used, self.at_s = max(0, self.used - gone), now_s
+            self.used, self.at_s = max(0, self.used - gone), max(self.at_s, now_s)
 
     @property
     def told(self) -> int | None:

@@ -10,6 +10,7 @@ from tracklog_contract import codec
 from tracklog_contract.access_events import ACCESS_EVENT_TYPES, NO_EXPERIMENT
 from tracklog_contract.event_types import ALL_EVENT_TYPES
 from tracklog_contract.events import Event, RunLogged
+from tracklog_contract.quota_events import QUOTA_EVENT_TYPES
 from tracklog_contract.sqlfiles import statements
 from tracklog_contract.trace_events import SpansRecorded
 
@@ -24,6 +25,8 @@ CLOCKS_DIFFER: Final = dt.timedelta(minutes=5)
 TOLD: Final = frozenset(
     {"name", "key", "status", "model_id", "trace_id", "trace_ids", "assessment_id", "path", "files"}
 )
+# Events that are told with all they hold.
+WHOLE: Final = (*ACCESS_EVENT_TYPES, *QUOTA_EVENT_TYPES)
 NAMES: Final = {(event.kind, event.version): event.__name__ for event in ALL_EVENT_TYPES}
 # The many, of which nothing is told but their size; they are not even read.
 UNREAD: Final = (RunLogged.kind, SpansRecorded.kind)
@@ -119,9 +122,9 @@ def _line(row: Mapping[str, Any]) -> AuditLine:
 
 
 def details_of(event: Event) -> dict[str, Any]:
-    """What a line tells of an event: all of one about access, of any other only TOLD."""
+    """What a line tells of an event: all of one about access and quotas, of any other only TOLD."""
     packed = event.pack()
-    if isinstance(event, ACCESS_EVENT_TYPES):
+    if isinstance(event, WHOLE):
         return packed
     return {name: _shown(value) for name, value in packed.items() if name in TOLD}
 

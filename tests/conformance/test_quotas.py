@@ -19,7 +19,8 @@ from tests.support.api import Api, apis_of_workers
 from tests.support.native import MSGPACK, Producer, series, unpacked
 from tests.support.server import tracklog_command
 from tracklog_contract.quota_events import QuotaNearlyUsed, QuotaSet
-from tracklog_ingest.access.quotas import set_quota
+from tracklog_ingest.access.quotas import quotas_of, set_quota
+from tracklog_ingest.purge_work import recount_storage
 from tracklog_projector.tail import read_after
 
 WRITERS = 8
@@ -136,6 +137,15 @@ def test_exactly_as_many_as_the_limit_are_accepted_by_two_processes(access, pers
         assert api.call("PUT", f"{files}/again", b"x" * 2000, headers).status == 200
         refused = api.call("PUT", f"{files}/more", b"x", headers)
     assert (refused.status, refused.error_code) == (400, QUOTA)
+    wrong = "update tracklog_admission.quota set used = 7 where subject = $1 and name = 'storage_bytes'"
+    access.value(wrong, experiment_id)
+
+    async def recounted(turn):
+        await recount_storage(turn.connection)
+        return {limit.name: limit.used for limit in await quotas_of(turn, "experiment", experiment_id)}
+
+    # Garbage collection ends by counting again.
+    assert access.change(recounted)["storage_bytes"] == 2000
     assert (
         "artifact bytes of this experiment would be 2,001, and the limit is 2,000. Delete"
         in refused.json["message"]
@@ -164,6 +174,9 @@ def test_a_limit_is_told_at_four_fifths_once_and_the_native_lane_keeps_what_fits
     assert warning == QuotaNearlyUsed("run", run_id, "run_points", used=72, most=90)
     lines = [json.loads(line) for line in access.server.log().splitlines() if "quota_nearly_used" in line]
     assert [line["used"] for line in lines if line["subject"] == run_id] == [warning.used]
+    asked = {"experiment_id": experiment_id, "max_results": "1000"}
+    audit = access_api.call("GET", "/api/tracklog/v1/audit", asked, access.headers("root"))
+    assert f'"subject":"{run_id}"'.encode() in audit.body
     told = access_api.call("GET", USAGE, {"run_id": run_id}, headers).json["usage"]
     (points,) = [found for found in told[0]["limits"] if found["name"] == "run_points"]
     assert points == {"name": "run_points", "limit": 90, "used": 90, "percent": 100.0, "nearly_used": True}
