@@ -85,11 +85,12 @@ class Credentials:
 
     async def _signed_to_write(self, wanted: Sequence[ArtifactPath]) -> list[SignedRequest]:
         shared, expires_s = self._shared, self._shared.config.url_expires_s
-        await shared.intend(wanted, url_expires_s=expires_s)
         signed = []
         for number, path in enumerate(wanted):
             await breathe(number)
             signed.append(shared.store.sign_put(path, expires_s=expires_s, size_bytes=None))
+        # Only what can be stored; and what is not remembered is not handed out.
+        await shared.intend(wanted, url_expires_s=expires_s)
         return signed
 
     async def _create(self, request: web.Request) -> web.StreamResponse:

@@ -43,28 +43,19 @@ class Native:
     async def _upload(self, request: web.Request) -> web.StreamResponse:
         asked = await requests.body(wire.Uploads, request)
         plans = await self._uploads.plan(await self._root(asked), asked.files)
-        answers = []
-        for number, plan in enumerate(plans):
-            await breathe(number)
-            answers.append(self._told(request, plan))
-        return requests.json({"files": answers})
+        return requests.json({"files": [self._told(request, plan) for plan in plans]})
 
     def _told(
         self, request: web.Request, plan: Plan
     ) -> wire.Stored | wire.Single | wire.Multipart | wire.Refused:
         if not isinstance(plan, Coming):
             return plan
-        file = plan.file
-        if plan.upload_id:
-            there = [wire.PartThere(part.number, part.size_bytes, part.etag) for part in plan.there]
-            return wire.Multipart(file.path, plan.upload_id, self._uploads.part_size(file.size), there)
-        signed = self._shared.store.sign_put(
-            plan.path,
-            expires_s=self._shared.config.url_expires_s,
-            size_bytes=file.size,
-            sha256=file.sha256,
-        )
-        return wire.Single(file.path, requests.absolute(request, signed.url), dict(signed.headers))
+        if plan.signed is not None:
+            url = requests.absolute(request, plan.signed.url)
+            return wire.Single(plan.file.path, url, dict(plan.signed.headers))
+        there = [wire.PartThere(part.number, part.size_bytes, part.etag) for part in plan.there]
+        part_size = self._uploads.part_size(plan.file.size)
+        return wire.Multipart(plan.file.path, plan.upload_id, part_size, there)
 
     async def _parts(self, request: web.Request) -> web.StreamResponse:
         asked = await requests.body(wire.Parts, request)

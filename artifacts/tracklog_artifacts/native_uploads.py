@@ -11,8 +11,8 @@ from tracklog_artifacts import paths
 from tracklog_artifacts.ledger import Intent, Listed, StoredFile
 from tracklog_artifacts.paths import ArtifactPath
 from tracklog_artifacts.settle import at_once, has_arrived
-from tracklog_artifacts.shared import Shared
-from tracklog_artifacts.store import Part, Stat
+from tracklog_artifacts.shared import Shared, breathe
+from tracklog_artifacts.store import Part, SignedRequest, Stat
 from tracklog_contract.errors import INVALID, NOT_FOUND, QUOTA, Rejected
 
 # A smaller file is one PUT, which costs two requests less than an upload in parts.
@@ -23,13 +23,14 @@ _MIB: Final = 2**20
 
 @dataclass(frozen=True)
 class Coming:
-    """A file that is to be sent: in one PUT or, with an `upload_id`, in parts, some of which are there."""
+    """A file that is to be sent: as `signed` or, with an `upload_id`, in parts, some of which are there."""
 
     path: ArtifactPath
     file: wire.File
     upload_id: str = ""
     there: Sequence[Part] = ()
     is_continued: bool = False
+    signed: SignedRequest | None = None
 
 
 Plan = Coming | wire.Stored | wire.Refused
@@ -101,18 +102,32 @@ class NativeUploads:
         return [plans[file.path] for file in files]
 
     async def _begun(self, coming: Sequence[tuple[ArtifactPath, wire.File]]) -> list[Coming | wire.Refused]:
-        async def begin(item: tuple[ArtifactPath, wire.File]) -> Coming | wire.Refused:
-            path, file = item
-            if file.size < SINGLE_MAX:
-                return Coming(path, file)
-            try:
-                return await self._continued(path, file) or Coming(
-                    path, file, await self._store.create_multipart(path)
-                )
-            except Rejected as error:
-                return _refused(file.path, error)
+        large = [item for item in coming if item[1].size >= SINGLE_MAX]
+        in_parts = await at_once(self._in_parts, large, limit=self._config.store_requests_max)
+        begun = {path: plan for (path, _), plan in zip(large, in_parts, strict=True)}
+        for number, (path, file) in enumerate(coming):
+            if path not in begun:
+                await breathe(number)
+                begun[path] = self._single(path, file)
+        return [begun[path] for path, _ in coming]
 
-        return await at_once(begin, coming, limit=self._config.store_requests_max)
+    def _single(self, path: ArtifactPath, file: wire.File) -> Coming | wire.Refused:
+        try:
+            signed = self._store.sign_put(
+                path, expires_s=self._config.url_expires_s, size_bytes=file.size, sha256=file.sha256
+            )
+        except Rejected as error:
+            return _refused(file.path, error)
+        return Coming(path, file, signed=signed)
+
+    async def _in_parts(self, item: tuple[ArtifactPath, wire.File]) -> Coming | wire.Refused:
+        path, file = item
+        try:
+            return await self._continued(path, file) or Coming(
+                path, file, await self._store.create_multipart(path)
+            )
+        except Rejected as error:
+            return _refused(file.path, error)
 
     async def _continued(self, path: ArtifactPath, file: wire.File) -> Coming | None:
         """An upload in parts of the same bytes that was begun before."""

@@ -44,8 +44,8 @@ class Presigned:
         places = shared.places
         uri = await (places.artifact_uri(run_id) if run_id else places.model_artifact_uri(model_id))
         path = _place("upload", uri).path + inside
-        await shared.intend([path], url_expires_s=expires_s)
         signed = shared.store.sign_put(path, expires_s=expires_s, size_bytes=None)
+        await shared.intend([path], url_expires_s=expires_s)
         url = requests.absolute(request, signed.url)
         return requests.json({"presigned_url": url, "headers": dict(signed.headers)})
 

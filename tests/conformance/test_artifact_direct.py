@@ -3,6 +3,7 @@
 import asyncio
 import io
 import os
+from hashlib import sha256
 
 import pytest
 from aiohttp.test_utils import TestClient
@@ -23,6 +24,7 @@ from tests.support.artifact_app import (
     refusal,
     stored,
 )
+from tracklog_contract.errors import Unavailable
 from tracklog_server import databricks
 
 API = "/api/2.0/mlflow"
@@ -148,6 +150,22 @@ async def test_a_file_that_is_replaced_without_a_word_is_told_anew(http):
     await at_store(http, "PUT", signed["presigned_url"], signed["headers"], b"3rd")
     head = await http.head(f"{PROXY}/artifacts/0/{RUN}/artifacts/f")
     assert head.headers["Content-Length"] == "3"
+
+
+async def test_a_file_whose_record_was_lost_is_found(http, monkeypatch):
+    """The process, or the database, died when the file was in the store and not yet in the log."""
+    path = f"{PROXY}/artifacts/0/{RUN}/artifacts/f"
+    assert (await http.put(path, data=b"before")).status == 200
+    with monkeypatch.context() as patch:
+
+        async def fail(_):
+            raise Unavailable("the database is away")
+
+        patch.setattr(http.app[LEDGER], "stored", fail)
+        assert (await http.put(path, data=b"the new one")).status == 503
+    assert await listed(http) == {"f": 11}
+    assert http.app[LEDGER].recorded["0", RUN, "artifacts", "f"].sha256 == sha256(b"the new one").hexdigest()
+    assert await (await http.get(path)).read() == b"the new one"
 
 
 async def test_credentials_have_pages(http, monkeypatch):

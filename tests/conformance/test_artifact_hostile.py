@@ -1,14 +1,18 @@
 """Hostile paths and ids by every way in and out of artifacts: refused, and nothing read or written."""
 
+from urllib.parse import quote
+
 import msgspec
 import pytest
 from aiohttp.test_utils import TestClient
 
 from tests.support.artifact_app import (
+    ELSEWHERE,
     HOSTILE_RUN,
     LEDGER,
     MODEL,
     OUTSIDE_RUN,
+    RESERVED_RUN,
     RUN,
     STORE,
     Server,
@@ -154,7 +158,7 @@ async def test_in_json(http, hostile):
 HOSTILE_IDS = [
     "../" + RUN, "..", ".", f"{RUN}/../{RUN}", f"{RUN}/artifacts", f"{RUN}%2f..", f"%2e%2e/{RUN}", "", "*",
     "%", RUN.upper() + "x", RUN[:-1], RUN + "0", f" {RUN}", f"{RUN}\n", "m-../x", "\x7f", "x" * 5000,
-    HOSTILE_RUN, OUTSIDE_RUN,
+    HOSTILE_RUN, OUTSIDE_RUN, *ELSEWHERE,
 ]  # fmt: skip
 
 
@@ -174,9 +178,32 @@ async def test_ids_that_are_none(http, owner):
         (f"{NATIVE}/delete", {"run_id": owner, "paths": ["f"]}),
     ):
         await refused_json(http, target, fields, wrong)
+    for method, target in (
+        ("GET", f"/get-artifact?run_id={quote(owner)}&path=passwd"),
+        ("GET", f"{API}/artifacts/list?run_id={quote(owner)}"),
+        ("POST", f"{API}/upload-artifact?run_uuid={quote(owner)}&path=f"),
+    ):
+        await refused(http, method, target, statuses=wrong)
     path = f"/WorkspaceInternal/Mlflow/Artifacts/0/Runs/{owner}/artifacts/f"
     answer = await http.post(f"{FS}/create-download-url", params={"path": path})
     assert answer.status in wrong
+
+
+async def test_what_the_store_keeps_for_itself_is_out_of_reach(http):
+    owner = {"run_id": RESERVED_RUN}
+    for target, fields in (
+        (f"{API}/artifacts/presigned-upload-url", {**owner, "path": "key"}),
+        (f"{API}/artifacts/credentials-for-write", {**owner, "path": ["key"]}),
+        (f"{API}/artifacts/create-multipart-upload", {**owner, "path": "key", "num_parts": 1}),
+    ):
+        await refused_json(http, target, fields)
+    await refused_json(http, f"{API}/artifacts/credentials-for-read", {**owner, "path": ["key"]}, (404,))
+    await refused(http, "GET", f"/get-artifact?run_id={RESERVED_RUN}&path=key", statuses=(404,))
+    await refused(http, "PUT", f"{PROXY}/artifacts/.incoming/key")
+    file = {"path": "key", "size": 1, "sha256": SHA256}
+    answer = await http.post(f"{NATIVE}/uploads", json={**owner, "files": [file]})
+    (told,) = (await answer.json())["files"]
+    assert (told["state"], told["error_code"]) == ("refused", "INVALID_PARAMETER_VALUE")
 
 
 @pytest.mark.parametrize(

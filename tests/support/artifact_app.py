@@ -19,12 +19,30 @@ RUN = "0123456789abcdef0123456789abcdef"
 OTHER_RUN = "f" * 32
 HOSTILE_RUN = "e" * 32
 OUTSIDE_RUN = "d" * 32
+# Whose files would lie where the local store keeps its own.
+RESERVED_RUN = "9" * 32
+# What somebody may say of an experiment, so that its runs lie there: nothing of it is read or signed here.
+ELSEWHERE = {
+    number * 32: location
+    for number, location in (
+        ("1", "file:///etc"),
+        ("2", "http://127.0.0.1:80/latest/meta-data"),
+        ("3", "/etc"),
+        ("4", "dbfs:/x"),
+        ("5", "mlflow-artifacts:/"),
+        ("6", "mlflow-artifacts:/a/%2e%2e/%2e%2e/etc"),
+        ("7", "mlflow-artifacts:/a?b=/etc"),
+        ("8", "ftp://host/x"),
+    )
+}
 MODEL = f"m-{RUN}"
 ROOTS = {
     RUN: f"mlflow-artifacts:/0/{RUN}/artifacts",
     OTHER_RUN: f"mlflow-artifacts:/0/{OTHER_RUN}/artifacts",
     OUTSIDE_RUN: f"s3://bucket/0/{OUTSIDE_RUN}/artifacts",
     HOSTILE_RUN: "mlflow-artifacts:/../../etc",
+    RESERVED_RUN: "mlflow-artifacts:/.incoming",
+    **ELSEWHERE,
 }
 MODEL_ROOT = f"mlflow-artifacts:/0/models/{MODEL}/artifacts"
 REFUSED = web.AppKey("refused", list[tuple[str, str]])
