@@ -1,5 +1,6 @@
 """One process that the parent looks after: started, told to go, listened to, restarted, stopped."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -123,8 +124,10 @@ class Child:
                 lived_s=round(lived_s, 3),
             )
         for pipe in (process.stdin, process.stdout):
-            if pipe is not None:
-                pipe.close()
+            # A go that it did not live to read is still in the pipe's buffer, and cannot be written any more.
+            with contextlib.suppress(BrokenPipeError):
+                if pipe is not None:
+                    pipe.close()
         self.exit_code = code
         self.process = None
 
