@@ -69,10 +69,11 @@ def main() -> None:
                     found[which].append(sides[which].block(path, fields, calls))
             cpu = [statistics.fmean(block[0] for block in of_side) for of_side in found]
             took = [statistics.median(block[1] for block in of_side) for of_side in found]
+            more = [after / before - 1 for before, after in (cpu, took)]
             print(
-                f"{path}: processor {cpu[0]:.0f}, with authentication {cpu[1]:.0f} us"
-                f" ({cpu[1] / cpu[0] - 1:+.1%}), answer {took[0]:.0f} and {took[1]:.0f} us ({took[1] / took[0] - 1:+.1%})"
+                f"{path}: processor {cpu[0]:.0f} us a call, with authentication {cpu[1]:.0f} ({more[0]:+.1%});"
             )
+            print(f"  answered after {took[0]:.0f} us, and {took[1]:.0f} ({more[1]:+.1%})")
 
 
 if __name__ == "__main__":
