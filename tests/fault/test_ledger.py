@@ -291,9 +291,9 @@ async def test_bytes_are_counted_as_they_are_replaced_removed_and_intended(rooms
 async def test_an_expired_intent_counts_no_more_and_is_still_told(rooms: Rooms) -> None:
     experiment_id = await make_experiment(rooms)
     root = f"{experiment_id}/{await make_run(rooms, experiment_id)}/artifacts"
-    await rooms.ledger.intended([intent(f"{root}/a", 900, expires_in_s=0.05, upload_id="u")])
+    await rooms.ledger.intended([intent(f"{root}/a", 900, expires_in_s=1.0, upload_id="u")])
     assert await refused(rooms.ledger.intended([intent(f"{root}/b", 101)])) == QUOTA
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(1.1)
     await rooms.ledger.intended([intent(f"{root}/b", 900), intent(f"{root}/c", 100)])
     told = await rooms.ledger.intents(path(root))
     assert [(found.path[-1], found.size_bytes, found.upload_id) for found in told] == [
