@@ -70,9 +70,7 @@ def main() -> None:
             cpu = [statistics.fmean(block[0] for block in of_side) for of_side in found]
             took = [statistics.median(block[1] for block in of_side) for of_side in found]
             more = [after / before - 1 for before, after in (cpu, took)]
-            print(
-                f"{path}: processor {cpu[0]:.0f} us a call, with authentication {cpu[1]:.0f} ({more[0]:+.1%});"
-            )
+            print(f"{path}: processor {cpu[0]:.0f} us a call, with tokens {cpu[1]:.0f} ({more[0]:+.1%});")
             print(f"  answered after {took[0]:.0f} us, and {took[1]:.0f} ({more[1]:+.1%})")
 
 
