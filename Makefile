@@ -1,10 +1,12 @@
 # make run = the server, make test = everything CI checks; no argument = what you run while editing.
-# Faults are tested one after the other: some count on the machine being theirs.
+# Files of long tests come first and of many small ones last, so that no process is left alone with a long one.
+# Faults come after all else, two at a time; those marked `alone`, which count on the machine being theirs, last.
 # The first Python here that is new enough.
 PYTHON ?= $(shell for python in python3 python3.11 python3.12 python3.13 python3.14; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
+TWO_AT_A_TIME := -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: check install run test format lint types unit conformance differential mutations fault bench all clean
 
@@ -31,8 +33,9 @@ test: $(VENV)/.installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest -q -p no:cacheprovider -n 2 --dist loadfile tests/unit tests/conformance
-	$(BIN)/pytest -q -p no:cacheprovider tests/fault
+	$(BIN)/pytest -q -p no:cacheprovider $(TWO_AT_A_TIME) tests/conformance tests/unit
+	$(BIN)/pytest -q -p no:cacheprovider $(TWO_AT_A_TIME) -m 'not alone' tests/fault
+	$(BIN)/pytest -q -p no:cacheprovider -m alone tests/fault
 
 format: $(VENV)/.installed-test
 	$(BIN)/ruff check --quiet --fix-only .

@@ -22,6 +22,9 @@ from tracklog_ingest.append import LOST_CONNECTION, AppendConfig, Appender
 from tracklog_ingest.runs import DeleteRunTag, LogToRun, SetRunDeleted
 from tracklog_ingest.state import SQL
 
+# How soon writers are refused, and reads answered, is measured.
+pytestmark = pytest.mark.alone
+
 MIB = 2**20
 
 

@@ -189,6 +189,7 @@ def test_a_killed_sender_s_request_is_sent_again_as_it_was(lane: FakeLane, spool
     assert lane.runs[run.id].statuses == ["FINISHED"]
 
 
+@pytest.mark.alone
 def test_logging_never_waits_for_a_server_that_does_not_answer():
     with socket.create_server(("127.0.0.1", 0)) as silent:
         run = tracklog.init(f"http://127.0.0.1:{silent.getsockname()[1]}")

@@ -180,6 +180,7 @@ def test_files_wait_for_a_server_and_for_the_run(spool: Path):
         assert content_of(lane, run) == {"a": b"early"}
 
 
+@pytest.mark.alone
 def test_parts_that_are_there_are_not_sent_again_after_kills(parts: FakeLane, spool: Path):
     """SIGKILL of the sender in the middle of a multipart upload, again and again."""
     chance = random.Random(seed("client_files"))

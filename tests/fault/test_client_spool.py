@@ -61,6 +61,7 @@ def test_what_was_logged_survives_sigkill(spool: Path):
     assert values_in(segment) == list(range(1000))
 
 
+@pytest.mark.alone
 def test_what_no_server_has_is_made_to_outlive_a_power_cut_within_a_second(spool: Path, monkeypatch):
     synced: list[tuple[Path, int]] = []
 
