@@ -20,6 +20,7 @@ EXEMPT = {
     r"\w+ /artifact-store/": "the local store by its own signed URLs; tests/conformance/store_contract.py",
     r"\w+ /tracklog/": "tracklog's own, which MLflow has not; tests/conformance/test_native_ingest.py",
     r"\w+ (/2.0/fs/|/2.0/preview/|/.well-known/)": "Databricks: tests/conformance/test_artifact_direct.py",
+    r"\w+ (/ml/|/oidc/|databricks/|experiments/list)": "Databricks: tests/conformance/test_databricks.py",
     r"\w+ .*artifacts/(credentials-for|create-multi|complete-multi|get-presigned-upload-part)": "as the last",
 }
 # Endpoints that refuse nothing, and those that MLflow with proxied artifacts on a disk always refuses.
