@@ -21,7 +21,7 @@ PLAY_TIMEOUT_S: Final = 240.0
 # Ways and versions, by the store they play with. What goes through the server is played by test_old_clients,
 # and the Files API over a local store by test_artifact_direct.
 PLAYERS: Final = {
-    "local": (("by_parts", "2.22"), ("by_parts", "3.17"), ("by_credentials", "2.22")),
+    "local": (("by_parts", "2.22"), ("by_credentials", "2.22")),
     "swift": (("by_parts", "3.17"), ("by_files_api", "3.17"), ("by_credentials", "3.17")),
 }
 

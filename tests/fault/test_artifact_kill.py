@@ -28,8 +28,7 @@ from tracklog_artifacts.store import ArtifactStore
 from tracklog_artifacts.stores import open_store
 
 # For each store, one victim after the other.
-KILLS = int(os.environ.get("ARTIFACT_KILLS", "3"))
-VICTIMS = ("client", "store", "server")
+KILLS = int(os.environ.get("ARTIFACT_KILLS", "2"))
 PART_BYTES = 16 * 2**20
 PARTS = 6
 # What requests take beside the bytes of files.
@@ -47,6 +46,7 @@ class Scene:
     forwarder: Forwarder
     url: str
     kill_store: Callable[[random.Random], object]
+    victims: tuple[str, ...]
 
 
 @contextlib.contextmanager
@@ -58,7 +58,12 @@ def local_scene() -> Iterator[Scene]:
         host = urlsplit(service.server.url)
         forwarder = stack.enter_context(forwarding((str(host.hostname), host.port or 0)))
         store = open_store(directory / "data" / "artifacts")
-        yield Scene(service, store, forwarder, forwarder.url, lambda c: service.kill("worker", c))
+
+        def kill_store(chance: random.Random) -> None:
+            service.kill("worker", chance)
+
+        victims = ("client", "server", "store")
+        yield Scene(service, store, forwarder, forwarder.url, kill_store, victims)
 
 
 @contextlib.contextmanager
@@ -82,7 +87,8 @@ def swift_scene() -> Iterator[Scene]:
             swift.kill()
             swift.start()
 
-        yield Scene(service, store, forwarder, service.server.url, kill_store)
+        victims = ("store", "client", "server")
+        yield Scene(service, store, forwarder, service.server.url, kill_store, victims)
 
 
 @pytest.fixture(params=[local_scene, swift_scene], ids=["local", "swift"])
@@ -125,7 +131,7 @@ async def test_uploads_go_on_after_every_kill(scene: Scene, spool: Path, tmp_pat
     with tracklog.resume(run_id, scene.url) as run:
         sums = {}
         for number in range(KILLS):
-            victim = VICTIMS[number % len(VICTIMS)]
+            victim = scene.victims[number % len(scene.victims)]
             data = chance.randbytes(PARTS * PART_BYTES - number)
             name = f"{number} {victim}"
             sums[name] = hashlib.sha256(data).hexdigest()
