@@ -21,6 +21,7 @@ import errno
 import fcntl
 import os
 import re
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -175,7 +176,8 @@ def spool_bytes(spool_dir: Path) -> int:
 
 def write_whole(path: Path, data: bytes) -> None:
     """Write a file so that others see either all of it or what was there before."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.new")
+    # Threads may write the same file at the same time: each its own first.
+    temporary = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.new")
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
         write_all(fd, data)

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from tracklog import records, rejections, stream
 from tracklog.journal import Journal, Range, State
 from tracklog.records import DATA_START, HEADER, POINTS, scan
 from tracklog.source import Source
-from tracklog.spool import Outbox, outbox_for
+from tracklog.spool import Outbox, outbox_for, write_whole
 
 pytestmark = pytest.mark.usefixtures("spool")
 
@@ -332,6 +333,14 @@ def test_the_base_dependencies_are_enough(spool: Path):
     """
     _, err = run_program(server, exit_code=1)
     assert "pip install 'tracklog[server]'" in err
+
+
+def test_threads_may_write_the_same_file_at_the_same_time(tmp_path: Path):
+    with ThreadPoolExecutor(8) as threads:
+        for written in [threads.submit(write_whole, tmp_path / "url", b"x" * 1000) for _ in range(2000)]:
+            written.result()
+    assert (tmp_path / "url").read_bytes() == b"x" * 1000
+    assert list(tmp_path.iterdir()) == [tmp_path / "url"]
 
 
 def test_importing_is_light(tmp_path: Path):
