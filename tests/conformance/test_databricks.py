@@ -44,7 +44,7 @@ def as_user(access, monkeypatch):
     for name in list(os.environ):
         if name.startswith(("DATABRICKS_", "MLFLOW_TRACKING_")):
             monkeypatch.delenv(name)
-    before = mlflow.get_tracking_uri(), mlflow.get_registry_uri()
+    before = mlflow.get_tracking_uri()
     monkeypatch.setenv("DATABRICKS_CONFIG_FILE", os.devnull)
 
     def as_user(way, name):
@@ -58,13 +58,12 @@ def as_user(access, monkeypatch):
         monkeypatch.setattr(tracking_utils, "_artifact_repos_cache", OrderedDict())
         mlflow.set_tracking_uri("databricks" if way == "databricks" else access.server.url)
         # Without a registry of models there is none to ask.
-        mlflow.set_registry_uri(access.server.url)
+        monkeypatch.setenv("MLFLOW_REGISTRY_URI", access.server.url)
 
     yield as_user
     while mlflow.active_run():
         mlflow.end_run()
-    mlflow.set_tracking_uri(before[0])
-    mlflow.set_registry_uri(before[1])
+    mlflow.set_tracking_uri(before)
 
 
 def refused(call, code=DENIED):

@@ -113,6 +113,8 @@ def _defaults(root: Path, port: int) -> str:
         f"bind_ip = 127.0.0.1\nbind_port = {port}\n"
         # No system log listens there: the processes' own output says enough.
         "log_level = WARNING\nlog_address = /nonexistent\nlog_udp_host = 127.0.0.1\nlog_udp_port = 9\n"
+        # Whoever lists a bucket must see what was stored before: on a slow machine too, no update is put off.
+        "conn_timeout = 10\nnode_timeout = 60\ncontainer_update_timeout = 60\n"
     )
 
 
