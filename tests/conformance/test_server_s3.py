@@ -77,7 +77,7 @@ def test_garbage_is_collected_from_the_bucket(bucket_server, swift):
     left = swift.client.list_objects_v2(Bucket=swift.bucket, Prefix=prefix)["Contents"]
     below = {item["Key"] for item in left if item["Key"].startswith(tuple(prefix + root for root in roots))}
     assert below == {f"{prefix}{roots[1]}/{name}" for name in ("a", "a-b", "a!/c")}
-    assert not swift.client.list_multipart_uploads(Bucket=swift.bucket).get("Uploads")
+    assert not swift.client.list_multipart_uploads(Bucket=swift.bucket, Prefix=prefix).get("Uploads")
     assert "would give up 0 unfinished multipart uploads" in collect()
 
 
