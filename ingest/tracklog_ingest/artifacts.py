@@ -2,6 +2,7 @@
 
 import re
 import uuid
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
@@ -29,7 +30,7 @@ _SHA256: Final = re.compile(r"(?:[0-9a-f]{64})?")
 
 
 @dataclass
-class OfArtifacts:
+class OfArtifacts(ABC):
     """What commands about artifacts share. `now_s`: since 1970."""
 
     now_s: float
@@ -42,9 +43,9 @@ class OfArtifacts:
             wants_of_path(wants, path)
             wants.artifacts.paths.add(path)
 
+    @abstractmethod
     def paths(self) -> Iterable[str]:
         """The paths this is about."""
-        raise NotImplementedError
 
 
 def wants_of_path(wants: Wants, path: str) -> None:
