@@ -8,6 +8,8 @@ class ArtifactConfig:
     """Bounds of the artifact endpoints, per process."""
 
     uploads_max: int = 64
+    # Of all bundles from their first byte to their answer, as sent and as read.
+    bundle_bytes_max: int = 64 * 2**20
     # A client that sends nothing for so long has lost its upload, so that it cannot keep its place for ever.
     upload_stall_timeout_s: float = 60.0
     # How long a signed URL is good for where the client does not say.

@@ -11,7 +11,7 @@ import shutil
 import stat
 import sys
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import BufferedReader, BufferedWriter
@@ -217,19 +217,58 @@ def publish(root: Path, staged: Staged, path: ArtifactPath, sha256: str = "") ->
     if sha256:
         _remember_sha256(staged.file.fileno(), sha256)
     sync(staged)
-    with directory(root, (INCOMING,)) as incoming:
-        for attempt in range(1, _PUBLISH_ATTEMPTS + 1):
-            try:
-                with directory(root, path[:-1], create=True) as parent:
-                    os.replace(staged.name, path[-1], src_dir_fd=incoming, dst_dir_fd=parent)
-                    os.fsync(parent)
-            except FileNotFoundError:
-                # Someone deleted the directory between our making it and our moving into it.
-                if attempt == _PUBLISH_ATTEMPTS:
-                    raise
-            else:
-                break
-        return os.fstat(staged.file.fileno())
+    (outcome,) = _move_into(root, path[:-1], [(staged, path[-1])])
+    if isinstance(outcome, OSError):
+        raise outcome
+    return outcome
+
+
+def publish_all(
+    root: Path, staged: Sequence[tuple[Staged, ArtifactPath, str]]
+) -> list[os.stat_result | OSError]:
+    """As `publish`, of many files with their SHA-256: the facts of each, or why it is not there."""
+    by_parent: dict[ArtifactPath, list[tuple[Staged, str]]] = {}
+    for one, path, sha256 in staged:
+        _remember_sha256(one.file.fileno(), sha256)
+        # All are on their way to the disk before the first is waited for.
+        one.file.flush()
+        by_parent.setdefault(path[:-1], []).append((one, path[-1]))
+    for one, _, _ in staged:
+        os.fsync(one.file.fileno())
+    outcomes: dict[str, os.stat_result | OSError] = {}
+    for parent, moves in by_parent.items():
+        outcomes |= zip((one.name for one, _ in moves), _move_into(root, parent, moves), strict=True)
+    return [outcomes[one.name] for one, _, _ in staged]
+
+
+def _move_into(
+    root: Path, folder: ArtifactPath, moves: Sequence[tuple[Staged, str]]
+) -> list[os.stat_result | OSError]:
+    """Give durable staged files their names in a folder, durably; the facts of each, or why it is not so."""
+    outcomes: list[os.stat_result | OSError] = []
+    for _ in range(_PUBLISH_ATTEMPTS):
+        try:
+            with directory(root, (INCOMING,)) as incoming, directory(root, folder, create=True) as parent:
+                for staged, name in moves[len(outcomes) :]:
+                    outcomes.append(_moved(staged, incoming, name, parent))
+                os.fsync(parent)
+        except FileNotFoundError as error:
+            # Someone deleted the directory between our making it and our moving into it.
+            problem: OSError = error
+        except OSError as error:
+            problem = error
+            break
+        else:
+            return outcomes
+    return [*outcomes, *[problem] * (len(moves) - len(outcomes))]
+
+
+def _moved(staged: Staged, incoming: int, name: str, parent: int) -> os.stat_result | OSError:
+    try:
+        os.replace(staged.name, name, src_dir_fd=incoming, dst_dir_fd=parent)
+    except IsADirectoryError as error:
+        return error
+    return os.fstat(staged.file.fileno())
 
 
 def discard(root: Path, staged: Staged) -> None:

@@ -1,5 +1,6 @@
 """The artifact store in a local directory."""
 
+import asyncio
 import hashlib
 import os
 import time
@@ -15,12 +16,14 @@ from tracklog_artifacts.incoming import CHUNK_BYTES, checked, gathered
 from tracklog_artifacts.parts import PART_BYTES_MIN, PARTS_MAX
 from tracklog_artifacts.paths import ArtifactPath
 from tracklog_artifacts.signing import Grant
-from tracklog_artifacts.store import Entry, Part, SignedRequest, Stat
-from tracklog_artifacts.threads import Threads
+from tracklog_artifacts.store import Bundles, Entry, Part, SignedRequest, SmallFile, Stat
+from tracklog_artifacts.threads import Threads, translated
 from tracklog_contract.errors import INVALID, NOT_FOUND, Rejected, Unavailable
 
 # Threads of their own: a slow disk must not take the process's other work with it.
 THREADS: Final = 16
+# Of many small files, what a thread writes in one go.
+SHARE_FILES: Final = 64
 
 
 class LocalStore:
@@ -34,6 +37,7 @@ class LocalStore:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self.bundles: Bundles | None = self
         self._threads = Threads(ThreadPoolExecutor(THREADS, thread_name_prefix="artifacts"))
         try:
             files.prepare(root)
@@ -71,6 +75,14 @@ class LocalStore:
         finally:
             await self._threads.run(files.discard, self._root, staged)
         return _stat(facts, digest)
+
+    async def write_all(self, small: Sequence[SmallFile]) -> Sequence[Stat | Rejected]:
+        """As `Bundles.write_all`."""
+        shares = [small[begin : begin + SHARE_FILES] for begin in range(0, len(small), SHARE_FILES)]
+        written = await asyncio.gather(
+            *(self._threads.run(_write_all, self._root, share) for share in shares)
+        )
+        return [outcome for share in written for outcome in share]
 
     async def write_part(
         self,
@@ -236,6 +248,37 @@ def _write_whole(root: Path, path: ArtifactPath, data: bytes, sha256: str) -> St
     finally:
         files.discard(root, staged)
     return _stat(facts, digest)
+
+
+def _write_all(root: Path, small: Sequence[SmallFile]) -> list[Stat | Rejected]:
+    """Store these files, which are of different paths; what became of each."""
+    outcomes: dict[ArtifactPath, Stat | Rejected] = {}
+    staged: list[tuple[files.Staged, ArtifactPath, str]] = []
+    try:
+        for file in small:
+            try:
+                digest = _checked_digest(hashlib.sha256(file.data).hexdigest(), file.sha256)
+                staged.append((files.stage(root, _outside_incoming(file.path)), file.path, digest))
+                staged[-1][0].file.write(file.data)
+            except (Rejected, OSError) as error:
+                outcomes[file.path] = _refusal(error)
+        for facts, (_, path, digest) in zip(files.publish_all(root, staged), staged, strict=True):
+            outcomes[path] = _refusal(facts) if isinstance(facts, OSError) else _stat(facts, digest)
+    finally:
+        for one, _, _ in staged:
+            files.discard(root, one)
+    return [outcomes[file.path] for file in small]
+
+
+def _refusal(error: Rejected | OSError) -> Rejected:
+    """The error as one about a file alone.
+
+    Raises: Unavailable, when it is none.
+    """
+    told = translated(error) if isinstance(error, OSError) else error
+    if not isinstance(told, Rejected):
+        raise told
+    return told
 
 
 def _checked_digest(seen: str, told: str) -> str:

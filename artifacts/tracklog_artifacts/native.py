@@ -14,6 +14,8 @@ from tracklog_artifacts.paths import ArtifactPath
 from tracklog_artifacts.requests import Route
 from tracklog_artifacts.shared import Shared, breathe, no_such
 from tracklog_contract.errors import INVALID, Rejected
+from tracklog_contract.inflow import Inflow
+from tracklog_contract.limits import JSON_BODY_BYTES_MAX
 
 NATIVE: Final = "/tracklog/v1/artifacts"
 
@@ -24,11 +26,13 @@ class Native:
     def __init__(self, shared: Shared) -> None:
         self._shared = shared
         self._uploads = NativeUploads(shared)
+        self._inflow = Inflow(shared.config.bundle_bytes_max)
 
     def routes(self) -> list[Route]:
         """Routes to mount under each API prefix."""
         return [
             ("POST", f"{NATIVE}/uploads", self._upload),
+            ("POST", f"{NATIVE}/bundle", self._bundle),
             ("POST", f"{NATIVE}/parts", self._parts),
             ("POST", f"{NATIVE}/complete", self._complete),
             ("POST", f"{NATIVE}/downloads", self._download),
@@ -42,12 +46,12 @@ class Native:
 
     async def _upload(self, request: web.Request) -> web.StreamResponse:
         asked = await requests.body(wire.Uploads, request)
-        plans = await self._uploads.plan(await self._root(asked), asked.files)
+        plans = await self._uploads.plan(await self._root(asked), asked.files, bundle=asked.bundle)
         return requests.json({"files": [self._told(request, plan) for plan in plans]})
 
     def _told(
         self, request: web.Request, plan: Plan
-    ) -> wire.Stored | wire.Single | wire.Multipart | wire.Refused:
+    ) -> wire.Stored | wire.Bundled | wire.Single | wire.Multipart | wire.Refused:
         if not isinstance(plan, Coming):
             return plan
         if plan.signed is not None:
@@ -56,6 +60,17 @@ class Native:
         there = [wire.PartThere(part.number, part.size_bytes, part.etag) for part in plan.there]
         part_size = self._uploads.part_size(plan.file.size)
         return wire.Multipart(plan.file.path, plan.upload_id, part_size, there)
+
+    async def _bundle(self, request: web.Request) -> web.StreamResponse:
+        with self._inflow.within(request.content_length or JSON_BODY_BYTES_MAX):
+            asked = await requests.packed_body(wire.Bundle, request)
+            size = sum(len(file.data) for file in asked.files)
+            if size > wire.BUNDLE_BYTES_MAX:
+                raise Rejected(INVALID, f"A bundle has at most {wire.BUNDLE_BYTES_MAX} bytes of files.")
+            with self._inflow.within(size):
+                return requests.json(
+                    {"files": await self._uploads.take(await self._root(asked), asked.files)}
+                )
 
     async def _parts(self, request: web.Request) -> web.StreamResponse:
         asked = await requests.body(wire.Parts, request)

@@ -12,7 +12,7 @@ from tracklog_artifacts.ledger import Intent, Listed, StoredFile
 from tracklog_artifacts.paths import ArtifactPath
 from tracklog_artifacts.settle import at_once, has_arrived
 from tracklog_artifacts.shared import Shared, breathe
-from tracklog_artifacts.store import Part, SignedRequest, Stat
+from tracklog_artifacts.store import Part, SignedRequest, SmallFile, Stat
 from tracklog_contract.errors import INVALID, NOT_FOUND, QUOTA, Rejected
 
 # A smaller file is one PUT, which costs two requests less than an upload in parts.
@@ -33,7 +33,7 @@ class Coming:
     signed: SignedRequest | None = None
 
 
-Plan = Coming | wire.Stored | wire.Refused
+Plan = Coming | wire.Bundled | wire.Stored | wire.Refused
 
 
 def part_bytes(size_bytes: int, *, parts_max: int, part_bytes_min: int) -> int:
@@ -84,8 +84,14 @@ class NativeUploads:
         store = self._store
         return part_bytes(size_bytes, parts_max=store.parts_max, part_bytes_min=store.part_bytes_min)
 
-    async def plan(self, root: ArtifactPath, files: Sequence[wire.File]) -> list[Plan]:
-        """What is to be done for each file, in order. What has to come is remembered in the log."""
+    async def plan(
+        self, root: ArtifactPath, files: Sequence[wire.File], *, bundle: bool = False
+    ) -> list[Plan]:
+        """What is to be done for each file, in order. What has to come is remembered in the log.
+
+        With `bundle` small files are asked for by `take`, where the store can do that.
+        """
+        small_max = wire.SMALL_BYTES_MAX if bundle and self._store.bundles is not None else -1
         by_text = {file.path: file for file in files}
         wanted, refused = resolved(root, [file.path for file in files])
         known = await self._ledger.files(wanted)
@@ -95,6 +101,8 @@ class NativeUploads:
             file = by_text["/".join(path[len(root) :])]
             if _is_there(file, known.get(path)):
                 plans[file.path] = wire.Stored(file.path)
+            elif file.size <= small_max:
+                plans[file.path] = wire.Bundled(file.path)
             else:
                 coming.append((path, file))
         for plan in await self._intended(await self._begun(coming)):
@@ -148,20 +156,64 @@ class NativeUploads:
         if not coming:
             return plans
         try:
-            await self._ledger.intended([self._intent(plan) for plan in coming])
+            refusal = await self._not_intended([self._intent(plan) for plan in coming])
+        except Rejected:
+            await self._abort_new(coming)
+            raise
+        if refusal is None:
+            return plans
+        await self._abort_new(coming)
+        return [_refused(p.file.path, refusal) if isinstance(p, Coming) else p for p in plans]
+
+    async def _not_intended(self, intents: Sequence[Intent]) -> Rejected | None:
+        """Remember uploads; the refusal, when a quota has no room for them."""
+        try:
+            if intents:
+                await self._ledger.intended(intents)
         except Rejected as error:
-            for plan in coming:
-                if plan.upload_id and not plan.is_continued:
-                    await self._store.abort_multipart(plan.path, plan.upload_id)
             if error.error_code != QUOTA:
                 raise
-            return [_refused(p.file.path, error) if isinstance(p, Coming) else p for p in plans]
-        return plans
+            return error
+        return None
+
+    async def _abort_new(self, plans: Sequence[Coming]) -> None:
+        for plan in plans:
+            if plan.upload_id and not plan.is_continued:
+                await self._store.abort_multipart(plan.path, plan.upload_id)
 
     def _intent(self, plan: Coming) -> Intent:
         config = self._config
         lasts_s = config.multipart_expires_s if plan.upload_id else config.upload_expires_s
         return Intent(plan.path, plan.file.size, time.time() + lasts_s, plan.upload_id, plan.file.sha256)
+
+    async def take(
+        self, root: ArtifactPath, files: Sequence[wire.PackedFile]
+    ) -> list[wire.Stored | wire.Refused]:
+        """Store and record files that came with their bytes; what became of each, in order."""
+        bundles = self._store.bundles
+        if bundles is None:
+            raise Rejected(INVALID, "This server's store takes no bundles: ask for /uploads of the files.")
+        by_text = {file.path: file for file in files}
+        wanted, refused = resolved(root, [file.path for file in files])
+        answers: dict[str, wire.Stored | wire.Refused] = {refusal.path: refusal for refusal in refused}
+        small = [_small(path, by_text["/".join(path[len(root) :])]) for path in wanted]
+        expires_at_s = time.time() + self._config.upload_expires_s
+        # If this process dies between the store and the log, the files are found.
+        intents = [Intent(one.path, len(one.data), expires_at_s, sha256=one.sha256) for one in small]
+        if refusal := await self._not_intended(intents):
+            return [answers.get(file.path) or _refused(file.path, refusal) for file in files]
+        arrived, spoilt = [], []
+        for intent, outcome in zip(intents, await bundles.write_all(small), strict=True):
+            if isinstance(outcome, Rejected):
+                text = "/".join(intent.path[len(root) :])
+                answers[text] = _refused(text, outcome)
+                spoilt.append(intent)
+            else:
+                arrived.append(StoredFile(intent.path, outcome.size_bytes, outcome.sha256, outcome.etag))
+        if spoilt:
+            await self._ledger.forgotten(spoilt)
+        answers |= {answer.path: answer for answer in await self._recorded(root, arrived)}
+        return [answers[file.path] for file in files]
 
     async def complete(
         self, root: ArtifactPath, files: Sequence[wire.FileDone]
@@ -233,6 +285,10 @@ class NativeUploads:
             # That is the file now, whatever was meant.
             await self._ledger.stored([StoredFile(path, stat.size_bytes, stat.sha256, stat.etag)])
         return stat
+
+
+def _small(path: ArtifactPath, file: wire.PackedFile) -> SmallFile:
+    return SmallFile(path, file.data, file.sha256)
 
 
 def _is_there(file: wire.File, known: Listed | None) -> bool:

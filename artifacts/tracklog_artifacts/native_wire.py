@@ -9,6 +9,9 @@ PARTS_MAX: Final = 10_000
 # S3's own limit of an object.
 FILE_BYTES_MAX: Final = 5 * 2**40
 LIST_PAGE_MAX: Final = 10_000
+# A file in a bundle, and all those of one.
+SMALL_BYTES_MAX: Final = 64 * 2**10
+BUNDLE_BYTES_MAX: Final = 4 * 2**20
 
 Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 SizeBytes = Annotated[int, msgspec.Meta(ge=0, le=FILE_BYTES_MAX)]
@@ -33,6 +36,14 @@ class File(msgspec.Struct):
     sha256: Sha256
 
 
+class PackedFile(msgspec.Struct):
+    """A small file with all its bytes."""
+
+    path: Text
+    sha256: Sha256
+    data: Annotated[bytes, msgspec.Meta(max_length=SMALL_BYTES_MAX)]
+
+
 class PartDone(msgspec.Struct):
     """A part that was sent."""
 
@@ -48,8 +59,9 @@ class FileDone(File):
 
 
 class Uploads(Owned, kw_only=True):
-    """POST /uploads."""
+    """POST /uploads. `bundle`: the client can send small files many at once."""
 
+    bundle: bool = False
     files: Annotated[list[File], msgspec.Meta(min_length=1, max_length=FILES_MAX)]
 
 
@@ -65,6 +77,12 @@ class Complete(Owned, kw_only=True):
     """POST /complete."""
 
     files: Annotated[list[FileDone], msgspec.Meta(min_length=1, max_length=FILES_MAX)]
+
+
+class Bundle(Owned, kw_only=True):
+    """POST /bundle, as msgpack."""
+
+    files: Annotated[list[PackedFile], msgspec.Meta(min_length=1, max_length=FILES_MAX)]
 
 
 class Paths(Owned, kw_only=True):
@@ -109,6 +127,12 @@ class Single(msgspec.Struct, tag_field="state", tag="single"):
     path: str
     url: str
     headers: dict[str, str]
+
+
+class Bundled(msgspec.Struct, tag_field="state", tag="bundled"):
+    """The file is small: it is to be sent in a bundle."""
+
+    path: str
 
 
 class Multipart(msgspec.Struct, tag_field="state", tag="multipart"):

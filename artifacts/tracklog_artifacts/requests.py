@@ -10,7 +10,7 @@ from aiohttp import web
 from tracklog_artifacts import paths
 from tracklog_artifacts.paths import ArtifactPath
 from tracklog_artifacts.store import SignedRequest
-from tracklog_contract.errors import INVALID, Rejected
+from tracklog_contract.errors import INVALID, UNSUPPORTED_TYPE, Rejected
 from tracklog_contract.protojson import API_DOCS, clipped, decode_body, decode_query
 from tracklog_contract.shape import Message
 
@@ -19,6 +19,7 @@ Route = tuple[str, str, Handler]
 
 # `(?s:.+)` and not `.+`: a newline in a path must reach the check that refuses it.
 TAIL: Final = "{path:(?s:.+)}"
+MSGPACK: Final = "application/msgpack"
 _QUERY_FIELDS_MAX: Final = 20
 
 T = TypeVar("T")
@@ -96,6 +97,21 @@ async def body(kind: type[T], request: web.Request) -> T:
     """
     try:
         return msgspec.json.decode(await request.read(), type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Rejected(
+            INVALID, f"The request's body is not what is asked for: {clipped(str(error))}"
+        ) from None
+
+
+async def packed_body(kind: type[T], request: web.Request) -> T:
+    """The request's msgpack body as `kind`, a msgspec type.
+
+    Raises: Rejected, saying what in it is wrong.
+    """
+    if request.content_type != MSGPACK:
+        raise Rejected(UNSUPPORTED_TYPE, f"Content-Type must be {MSGPACK}, not '{request.content_type}'.")
+    try:
+        return msgspec.msgpack.decode(await request.read(), type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Rejected(
             INVALID, f"The request's body is not what is asked for: {clipped(str(error))}"

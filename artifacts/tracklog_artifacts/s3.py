@@ -18,7 +18,7 @@ from tracklog_artifacts.s3_config import S3Config
 from tracklog_artifacts.s3_listing import PAGE_KEYS_MAX, S3Listing
 from tracklog_artifacts.s3_sign import S3Signer, SigningKeys
 from tracklog_artifacts.s3_write import S3Write
-from tracklog_artifacts.store import Entry, Part, SignedRequest, Stat
+from tracklog_artifacts.store import Bundles, Entry, Part, SignedRequest, Stat
 from tracklog_contract.errors import INVALID, NOT_FOUND, Rejected, Unavailable
 
 _KEY_BYTES_MAX: Final = 1024
@@ -36,6 +36,7 @@ class S3Store:
 
     part_bytes_min = PART_BYTES_MIN
     parts_max = PARTS_MAX
+    bundles: Bundles | None = None
 
     def __init__(
         self,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from tracklog_artifacts.paths import ArtifactPath
-from tracklog_contract.errors import Unavailable
+from tracklog_contract.errors import Rejected, Unavailable
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,25 @@ class Stat:
     sha256: str = ""
 
 
+@dataclass(frozen=True)
+class SmallFile:
+    """A file whose bytes are at hand, and the SHA-256 that they must have."""
+
+    path: ArtifactPath
+    data: bytes
+    sha256: str
+
+
+class Bundles(Protocol):
+    """What a store can do that is this very process: take many small files at once."""
+
+    async def write_all(self, small: Sequence[SmallFile]) -> Sequence[Stat | Rejected]:
+        """Store each of these files as `ArtifactStore.write` does; what became of each, in order.
+
+        Raises: Unavailable, when the storage fails; some of them may be stored then.
+        """
+
+
 class Misconfigured(Unavailable):
     """The store answers, but not to us, or not for this place: only its operator can change that."""
 
@@ -85,11 +104,13 @@ class ArtifactStore(Protocol):
 
     Signing needs no round trip. A signed request is good for one object, one method and `expires_s` seconds,
     and a PUT for exactly the size, and where given the SHA-256, that was signed; the store refuses others.
-    `part_bytes_min`: of every part but the last. `parts_max`: of one upload.
+    `part_bytes_min`: of every part but the last. `parts_max`: of one upload. `bundles`: None where clients
+    reach a server of the store's own, which takes one file a request.
     """
 
     part_bytes_min: int
     parts_max: int
+    bundles: Bundles | None
 
     def open(self, path: ArtifactPath) -> AbstractAsyncContextManager[OpenArtifact]:
         """The file at `path`, open for as long as the context lasts.

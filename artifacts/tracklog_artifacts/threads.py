@@ -33,10 +33,11 @@ class Threads:
         try:
             return await loop.run_in_executor(self._executor, partial(work, *args, **kwargs))
         except OSError as error:
-            raise _translated(error) from error
+            raise translated(error) from error
 
 
-def _translated(error: OSError) -> TracklogError:
+def translated(error: OSError) -> TracklogError:
+    """What an error of the system means to a client."""
     if error.errno in _IMPOSSIBLE:
         return Rejected(
             INVALID, "The artifact path needs a directory where a file is, or a file where a directory is."

@@ -4,6 +4,8 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+import msgpack
+
 from tracklog.artifact import Artifact, Owner
 from tracklog.link import ANSWER_TIMEOUT_S, Failure
 from tracklog.post import NotNow, Post, error_of, not_now
@@ -30,7 +32,13 @@ class ArtifactApi:
     ) -> None:
         """`environment` has the credentials."""
         self.url = url
+        self._environment = environment
+        self._timeout_s = timeout_s
         self._post = Post(url, environment, timeout_s=timeout_s)
+
+    def another(self) -> "ArtifactApi":
+        """The same server, asked by a connection of its own."""
+        return ArtifactApi(self.url, self._environment, timeout_s=self._timeout_s)
 
     def close(self) -> None:
         """End the connection."""
@@ -38,7 +46,13 @@ class ArtifactApi:
 
     def uploads(self, owner: Owner, files: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """Where each of the files (path, size, sha256) is to be put, in their order."""
-        return self._of_files("uploads", owner, files)
+        return self._of_files("uploads", owner, files, {"bundle": True})
+
+    def bundle(self, owner: Owner, files: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """Upload small files (path, sha256, data) as they are; what has become of each, in their order."""
+        body = msgpack.packb({owner.kind: owner.id, "files": list(files)})
+        found = _checked(self._send("bundle", body, "application/msgpack"), "files", self.url)
+        return _in_order(found, [file["path"] for file in files], self.url)
 
     def parts(self, owner: Owner, path: str, upload_id: str, numbers: Sequence[int]) -> list[dict[str, Any]]:
         """Where parts of a multipart upload are to be put."""
@@ -76,8 +90,10 @@ class ArtifactApi:
         """Delete files, and directories with all they hold; nothing there is fine too."""
         self._ask("delete", owner, {"paths": list(paths)})
 
-    def _of_files(self, name: str, owner: Owner, files: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        found = self._items(name, owner, {"files": list(files)}, "files")
+    def _of_files(
+        self, name: str, owner: Owner, files: Sequence[Mapping[str, Any]], more: Mapping[str, Any] = {}
+    ) -> list[dict[str, Any]]:
+        found = self._items(name, owner, {"files": list(files), **more}, "files")
         return _in_order(found, [file["path"] for file in files], self.url)
 
     def _items(self, name: str, owner: Owner, fields: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
@@ -85,8 +101,11 @@ class ArtifactApi:
 
     def _ask(self, name: str, owner: Owner, fields: Mapping[str, Any]) -> Mapping[str, Any]:
         body = json.dumps({owner.kind: owner.id, **fields}).encode()
+        return self._send(name, body, "application/json")
+
+    def _send(self, name: str, body: bytes, content_type: str) -> Mapping[str, Any]:
         try:
-            answer = self._post.send(body, f"{PATH}/{name}", "application/json")
+            answer = self._post.send(body, f"{PATH}/{name}", content_type)
         except Failure as error:
             raise NotNow(f"{self.url} cannot be reached ({error or type(error).__name__})") from error
         error_code, message = error_of(answer)

@@ -68,6 +68,17 @@ class Content:
                 write_whole(self.checksum_path, checksum.encode())
         return checksum
 
+    def read(self) -> bytes:
+        """All of it, of a content that is small. Raises: Changed."""
+        with self.opened() as fd:
+            try:
+                data = os.pread(fd, self.size, self.offset)
+            except OSError as error:
+                raise Changed(f"the file cannot be read any more ({error.strerror})") from None
+        if len(data) < self.size:
+            raise Changed("the file is shorter than when it was logged")
+        return data
+
     def md5_header(self, fd: int, start: int, size: int) -> str:
         """The header Content-MD5 of a stretch, by which a store knows that it has arrived whole.
 

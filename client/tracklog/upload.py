@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, Final
 
 from tracklog.artifact_api import FILES_MAX, ArtifactApi, rejected
+from tracklog.bundles import Bundles
 from tracklog.content import Changed
 from tracklog.post import NotNow
 from tracklog.putting import Place, PutFailed, Putter
@@ -52,11 +53,12 @@ class Uploader:
         self._next: dict[tuple[str, str], Upload] = {}
         self._new: deque[Upload] = deque()
         self._ready: deque[Upload] = deque()
+        self._bundles = Bundles(api)
         self._in_parts: list[Upload] = []
         self._uploaded: list[Upload] = []
         self._uploaded_since = 0.0
         # What is to be done when a thread is done.
-        self._running: dict[Future[str], Callable[[Future[str]], None]] = {}
+        self._running: dict[Future[Any], Callable[[Future[Any]], None]] = {}
         self._finished: list[Upload] = []
         self._reason = ""
         self._ask_not_before = 0.0
@@ -93,6 +95,7 @@ class Uploader:
             if time.monotonic() >= self._ask_not_before:
                 self._ask()
                 self._ask_for_parts()
+            self._start_bundles()
             self._start_parts()
             self._collect(timeout_s)
             self._complete()
@@ -114,6 +117,7 @@ class Uploader:
         for threads in (self._threads, self._part_threads):
             threads.shutdown(wait=True, cancel_futures=True)
         self.putter.close()
+        self._bundles.close()
         self._api.close()
 
     def _on_read(self, size: int) -> None:
@@ -200,6 +204,8 @@ class Uploader:
             self._finish(upload, None)
         elif state == "refused":
             self._finish(upload, rejected(answer))
+        elif state == "bundled":
+            self._bundles.add(upload)
         elif state == "single":
             place = Place.of(answer)
             put = self._threads.submit(self.putter.put, upload.content, 0, upload.content.size, place)
@@ -212,6 +218,32 @@ class Uploader:
         else:
             self._fail(upload, f"{self._api.url} answers in words that are not known: {state!r}", None)
             self._ready.append(upload)
+
+    def _start_bundles(self) -> None:
+        while batch := self._bundles.next():
+            self._running[self._threads.submit(self._bundles.send, batch)] = partial(
+                self._settle_bundle, batch
+            )
+
+    def _settle_bundle(
+        self, batch: Sequence[Upload], future: "Future[list[dict[str, Any] | Changed]]"
+    ) -> None:
+        try:
+            answers = future.result()
+        except Rejected as error:
+            self._ready.extend(batch)
+            self._refused(batch, error)
+            return
+        except NotNow as error:
+            for upload in batch:
+                self._fail(upload, error.reason, error.retry_after_s)
+                self._ready.append(upload)
+            return
+        for upload, answer in zip(batch, answers, strict=True):
+            if isinstance(answer, Changed):
+                self._finish(upload, Rejected(INVALID, str(answer)))
+            else:
+                self._start(upload, answer)
 
     def _ask_for_parts(self) -> None:
         now = time.monotonic()

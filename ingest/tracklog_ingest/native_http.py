@@ -1,12 +1,11 @@
 """The native lane's endpoint: reads a body within bounds, submits what it says, answers what became of it."""
 
-import contextlib
-from collections.abc import Iterator
 from typing import Final
 
 from aiohttp import web
 
-from tracklog_contract.errors import UNSUPPORTED_TYPE, Busy, Rejected
+from tracklog_contract.errors import UNSUPPORTED_TYPE, Rejected
+from tracklog_contract.inflow import Inflow
 from tracklog_contract.limits import JSON_BODY_BYTES_MAX
 from tracklog_ingest import native_wire
 from tracklog_ingest.http import Route, now_ms
@@ -32,33 +31,19 @@ class Native:
 
     def __init__(self, ingest: Ingest) -> None:
         self._ingest = ingest
-        self._inflow_bytes = 0
+        self._inflow = Inflow(INFLOW_BYTES_MAX)
 
     async def ingest(self, request: web.Request) -> web.Response:
         """POST /api/tracklog/v1/ingest."""
         _check_type(request)
-        with self._within(request.content_length or JSON_BODY_BYTES_MAX):
+        with self._inflow.within(request.content_length or JSON_BODY_BYTES_MAX):
             # aiohttp decompresses as it reads, and stops at the limit whatever the body unfolds to.
             body = await request.read()
-            with self._within(len(body)):
+            with self._inflow.within(len(body)):
                 command = NativeBatch(native_wire.decode(body), now_ms(), max(len(body), REQUEST_BYTES_MIN))
                 del body
                 answer = await self._ingest.submit(command)
         return web.Response(body=answer.packed(), content_type=MSGPACK)
-
-    @contextlib.contextmanager
-    def _within(self, size: int) -> Iterator[None]:
-        """Hold room for `size` bytes.
-
-        Raises: Busy, at once, when there is none.
-        """
-        if self._inflow_bytes + size > INFLOW_BYTES_MAX:
-            raise Busy("too many bytes are on their way in: send the request again in a second.")
-        self._inflow_bytes += size
-        try:
-            yield
-        finally:
-            self._inflow_bytes -= size
 
 
 def _check_type(request: web.Request) -> None:

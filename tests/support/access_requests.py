@@ -1,5 +1,6 @@
 """For every route one request that touches a given experiment, so that its answer tells who may do what."""
 
+import hashlib
 import json
 import secrets
 from collections.abc import Callable, Mapping
@@ -364,6 +365,16 @@ REQUESTS: Final[dict[str, Callable[[World], Asked]]] = {
     ),
     "POST /tracklog/v1/artifacts/uploads": lambda w: Asked(
         f"{NATIVE}/uploads", {"run_id": w.run_id, "files": [{"path": "a", "size": 0, "sha256": "0" * 64}]}
+    ),
+    "POST /tracklog/v1/artifacts/bundle": lambda w: Asked(
+        f"{NATIVE}/bundle",
+        msgpack.packb(
+            {
+                "run_id": w.run_id,
+                "files": [{"path": "a", "sha256": hashlib.sha256(b"a").hexdigest(), "data": b"a"}],
+            }
+        ),
+        MSGPACK,
     ),
     "POST /tracklog/v1/artifacts/parts": lambda w: Asked(
         f"{NATIVE}/parts", {"run_id": w.run_id, "path": "a", "upload_id": "u", "numbers": [1]}

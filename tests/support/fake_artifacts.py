@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
+import msgpack
 import zstandard
 
 API = "/api/tracklog/v1/artifacts/"
@@ -39,10 +40,13 @@ class FakeArtifacts:
     """Files by owner and path, and how often which bytes were put.
 
     `script` holds statuses that answer the next PUTs in place of the store, None for a connection that ends
-    in the middle of the body. `refuses` tells of a file whether the server refuses it, and why.
+    in the middle of the body. `refuses` tells of a file whether the server refuses it, and why. Files of at
+    most `bundle_max` bytes are asked for in bundles, whose script is `bundle_script`.
     """
 
     def __init__(self) -> None:
+        self.bundle_max = -1
+        self.bundle_script: deque[int] = deque()
         self.single_max = 16 * 2**20
         self.part_size = 16 * 2**20
         self.bytes_per_s: float | None = None
@@ -74,18 +78,22 @@ class FakeArtifacts:
             owner = fields.get("run_id") or fields["model_id"]
             if not self.knows(owner):
                 return 404, {"error_code": "RESOURCE_DOES_NOT_EXIST", "message": f"no run {owner}"}
+            if name == "bundle" and self.bundle_script and (status := self.bundle_script.popleft()) != 200:
+                return status, {"error_code": "INVALID_PARAMETER_VALUE", "message": "as the script says"}
             return 200, getattr(self, f"_{name}")(owner, fields)
 
     def _uploads(self, owner: str, fields: dict[str, Any]) -> dict[str, Any]:
-        return {"files": [self._upload(owner, file) for file in fields["files"]]}
+        return {"files": [self._upload(owner, file, fields) for file in fields["files"]]}
 
-    def _upload(self, owner: str, file: dict[str, Any]) -> dict[str, Any]:
+    def _upload(self, owner: str, file: dict[str, Any], fields: dict[str, Any]) -> dict[str, Any]:
         path, size, sha256 = file["path"], file["size"], file["sha256"]
         if why := self.refuses(owner, path):
             return _refused(path, why)
         there = self.files.get((owner, path))
         if there is not None and hashlib.sha256(there).hexdigest() == sha256:
             return {"path": path, "state": "stored"}
+        if fields["bundle"] and size <= self.bundle_max:
+            return {"path": path, "state": "bundled"}
         if size < self.single_max:
             headers = {"X-Checksum": sha256, "X-Size": str(size)}
             return {
@@ -106,6 +114,18 @@ class FakeArtifacts:
             "part_size": self.part_size,
             "parts": parts,
         }
+
+    def _bundle(self, owner: str, fields: dict[str, Any]) -> dict[str, Any]:
+        return {"files": [self._unpacked(owner, file) for file in fields["files"]]}
+
+    def _unpacked(self, owner: str, file: dict[str, Any]) -> dict[str, Any]:
+        path, data = file["path"], file["data"]
+        if hashlib.sha256(data).hexdigest() != file["sha256"]:
+            return _refused(path, "other bytes than were told")
+        self.started[f"{owner}/{path}", 0] += 1
+        self.puts[f"{owner}/{path}", 0] += 1
+        self.files[owner, path] = data
+        return {"path": path, "state": "stored"}
 
     def _parts(self, owner: str, fields: dict[str, Any]) -> dict[str, Any]:
         upload_id = fields["upload_id"]
@@ -208,7 +228,8 @@ def serve(handler: BaseHTTPRequestHandler, artifacts: FakeArtifacts) -> bool:
         body = handler.rfile.read(int(handler.headers["Content-Length"]))
         if handler.headers["Content-Encoding"] == "zstd":
             body = zstandard.decompress(body)
-        status, fields = artifacts.call(handler.path.removeprefix(API), json.loads(body))
+        unpack = msgpack.unpackb if handler.headers["Content-Type"] == "application/msgpack" else json.loads
+        status, fields = artifacts.call(handler.path.removeprefix(API), unpack(body))
         _answer(handler, status, json.dumps(fields).encode(), {"Tracklog-Version": "0"})
         return True
     if handler.path.startswith(STORE):

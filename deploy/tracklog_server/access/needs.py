@@ -178,6 +178,7 @@ _TABLE: Final = {
         POST /2.0/fs/create-upload-part-urls
         POST /2.0/fs/create-abort-upload-url
         POST /tracklog/v1/artifacts/uploads
+        POST /tracklog/v1/artifacts/bundle
         POST /tracklog/v1/artifacts/parts
         POST /tracklog/v1/artifacts/complete
         POST /tracklog/v1/artifacts/delete
