@@ -64,8 +64,16 @@ class Ledger(Protocol):
         Raises: Rejected (RESOURCE_LIMIT_EXCEEDED), when a storage quota has no room for them.
         """
 
-    async def intents(self, below: ArtifactPath) -> Sequence[Intent]:
-        """What was intended at and below this path and is not settled, expired ones included."""
+    async def intents(self, path: ArtifactPath) -> Sequence[Intent]:
+        """What was intended at this path and is not settled, expired ones included."""
+
+    async def intents_below(
+        self, path: ArtifactPath, *, after: ArtifactPath | None, limit: int
+    ) -> Sequence[Intent]:
+        """A page of what was intended at and below `path`, in the order of paths: those after `after`.
+
+        Whoever gets `limit` or more asks again, after the last one's path: none of its uploads is left out.
+        """
 
     async def forgotten(self, intents: Sequence[Intent]) -> None:
         """Drop intents whose uploads never came."""

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
-from itertools import groupby, islice
+from itertools import groupby
 from typing import TypeVar
 
 import structlog
@@ -61,15 +61,15 @@ class Settler:
         """Record what has come of the uploads intended at and below a path."""
         token = CALLER.set(ANYONE)
         try:
-            intents = await self._ledger.intents(below)
-            if intents:
-                await self._look_for(intents)
+            after = await self._settle_page(below, None)
+            while after is not None:
+                after = await self._settle_page(below, after)
         finally:
             CALLER.reset(token)
 
     async def run(self) -> None:
         """Settle everywhere, again and again. Never ends."""
-        seen: ArtifactPath = ()
+        seen: ArtifactPath | None = None
         while True:
             await asyncio.sleep(self._config.settle_interval_s)
             try:
@@ -78,16 +78,19 @@ class Settler:
                 # The next round is soon enough, and readers settle what they read.
                 log.warning("settling_failed", error=error.message)
 
-    async def sweep(self, after: ArtifactPath) -> ArtifactPath:
-        """Settle some of all intents: those after a path, settle_uploads_max at most; where it stopped.
+    async def sweep(self, after: ArtifactPath | None) -> ArtifactPath | None:
+        """Settle some of all intents: those of the next paths, about settle_uploads_max; where it stopped.
 
-        The empty path is the beginning, and is given when the end is reached.
+        None is the beginning, and is given when the end is reached.
         """
-        intents = sorted(await self._ledger.intents(()), key=lambda intent: intent.path)
-        chosen = list(islice((i for i in intents if i.path > after), self._config.settle_uploads_max))
-        if chosen:
-            await self._look_for(chosen)
-        return chosen[-1].path if len(chosen) == self._config.settle_uploads_max else ()
+        return await self._settle_page((), after)
+
+    async def _settle_page(self, below: ArtifactPath, after: ArtifactPath | None) -> ArtifactPath | None:
+        limit = self._config.settle_uploads_max
+        intents = await self._ledger.intents_below(below, after=after, limit=limit)
+        if intents:
+            await self._look_for(intents)
+        return intents[-1].path if len(intents) >= limit else None
 
     async def _look_for(self, intents: Sequence[Intent]) -> None:
         by_path = {

@@ -214,13 +214,21 @@ class Collector:
 
     async def _settle_intents(self) -> str:
         """Record the signed uploads that came without a word, and forget those that will come no more."""
-        expired = [item for item in await self._ledger.intents(()) if item.expires_at_s <= time.time()]
+        expired = await self._expired()
         if self._plan.delete:
             settler = Settler(self._store, self._ledger, ArtifactConfig())
-            after = await settler.sweep(())
-            while after:
+            after = await settler.sweep(None)
+            while after is not None:
                 after = await settler.sweep(after)
-        return f"{'settled' if self._plan.delete else 'would settle'} {len(expired):,} expired uploads"
+        return f"{'settled' if self._plan.delete else 'would settle'} {expired:,} expired uploads"
+
+    async def _expired(self) -> int:
+        """How many uploads that the log remembers are over."""
+        now_s, expired, after = time.time(), 0, None
+        while page := await self._ledger.intents_below((), after=after, limit=INTENTS_AT_ONCE):
+            expired += sum(item.expires_at_s <= now_s for item in page)
+            after = page[-1].path
+        return expired
 
     async def _stat(self, path: ArtifactPath) -> Stat | None:
         with contextlib.suppress(Rejected):

@@ -46,13 +46,18 @@ class LogLedger:
         size = _payload_bytes(intent.path for intent in new)
         await self._ingest.submit(IntendUploads(time.time(), new, payload_bytes=size))
 
-    async def intents(self, below: ArtifactPath) -> Sequence[Intent]:
-        """What was intended at and below this path and is not settled, expired ones included."""
-        await self._check_readable(below)
-        return [
-            Intent(_path(found.path), found.size_bytes, found.expires_at_s, found.upload_id, found.sha256)
-            for found in await self._ingest.upload_intents(_text(below))
-        ]
+    async def intents(self, path: ArtifactPath) -> Sequence[Intent]:
+        """What was intended at this path and is not settled, expired ones included."""
+        await self._check_readable(path)
+        return list(map(_intent, await self._ingest.upload_intents(_text(path))))
+
+    async def intents_below(
+        self, path: ArtifactPath, *, after: ArtifactPath | None, limit: int
+    ) -> Sequence[Intent]:
+        """A page of what was intended at and below this path: see `Ledger.intents_below`."""
+        await self._check_readable(path)
+        found = await self._ingest.upload_intents_below(_text(path), after=_text(after or ()), limit=limit)
+        return list(map(_intent, found))
 
     async def forgotten(self, intents: Sequence[Intent]) -> None:
         """Drop intents whose uploads never came."""
@@ -108,6 +113,10 @@ def _text(path: ArtifactPath) -> str:
 
 def _path(text: str) -> ArtifactPath:
     return tuple(text.split("/"))
+
+
+def _intent(found: UploadIntent) -> Intent:
+    return Intent(_path(found.path), found.size_bytes, found.expires_at_s, found.upload_id, found.sha256)
 
 
 def _listed(item: ArtifactItem) -> Listed:

@@ -8,7 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
 
 from tracklog_contract.artifact_events import ArtifactFile, ArtifactsRemoved, ArtifactsStored
-from tracklog_contract.artifact_places import Owner, UploadIntent, bounds_below, path_key, places
+from tracklog_contract.artifact_places import (
+    PATH_START_CHARS,
+    Owner,
+    UploadIntent,
+    bounds_below,
+    path_key,
+    places,
+)
 from tracklog_contract.errors import INVALID, NOT_FOUND, Rejected
 from tracklog_contract.events import NewEntry
 from tracklog_contract.ids import parse_run_id
@@ -336,6 +343,18 @@ def _check_file(file: ArtifactFile) -> None:
 
 
 async def read_intents(connection: Any, path: str) -> list[UploadIntent]:
-    """The uploads intended at a path and below it, expired ones included, by path."""
-    rows = await connection.fetch(SQL["get_upload_intents"], path_key(path), *bounds_below(path))
+    """The uploads intended at a path, expired ones included, by upload id."""
+    return [UploadIntent(*row) for row in await connection.fetch(SQL["get_upload_intents"], path_key(path))]
+
+
+async def walk_intents(connection: Any, path: str, *, after: str, limit: int) -> list[UploadIntent]:
+    """Of the uploads intended at a path and below it, those of paths after `after`, by path.
+
+    Whoever gets `limit` or more asks again, after the last one's path: none of its uploads is left out here.
+    """
+    least, greatest, prefix = bounds_below(path)
+    least = max(least, after[:PATH_START_CHARS])
+    rows = await connection.fetch(
+        SQL["walk_upload_intents"], path_key(path), least, greatest, prefix, after, limit
+    )
     return [UploadIntent(*row) for row in rows]

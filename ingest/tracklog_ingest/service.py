@@ -11,7 +11,7 @@ from tracklog_contract.limits import QUOTAS, Quotas
 from tracklog_contract.sqlfiles import statements
 from tracklog_contract.trace_answers import TraceView
 from tracklog_ingest.append import AppendConfig, Appender, Command, Views
-from tracklog_ingest.artifacts import read_intents
+from tracklog_ingest.artifacts import read_intents, walk_intents
 
 SQL = statements("tracklog_ingest")
 ReadModel = Callable[[str], Awaitable[dict[str, Any]]]
@@ -74,8 +74,12 @@ class Ingest:
         await self._appender.drain()
 
     async def upload_intents(self, path: str) -> list[UploadIntent]:
-        """The uploads intended at and below a path of the artifact store, expired ones included, by path."""
+        """As `read_intents`: the uploads intended at a path of the artifact store."""
         return await read_intents(self._pool, path)
+
+    async def upload_intents_below(self, path: str, *, after: str, limit: int) -> list[UploadIntent]:
+        """As `walk_intents`: the uploads intended at and below a path of the artifact store, by pages."""
+        return await walk_intents(self._pool, path, after=after, limit=limit)
 
     async def can_append(self) -> bool:
         """Would the database take an append now: it is writable and has a log."""

@@ -320,7 +320,7 @@ async def test_uploads_that_never_came_are_forgotten(http):
     ledger, store, config = http.app[LEDGER], http.app[STORE], ArtifactConfig()
     for later_s, left in ((0, 2), (config.upload_expires_s + 1, 1), (config.multipart_expires_s + 1, 0)):
         settler = Settler(store, ledger, config, clock=lambda later_s=later_s: time.time() + later_s)
-        assert await settler.sweep(()) == ()
+        assert await settler.sweep(None) is None
         assert len(ledger.promised) == left
         assert len([upload async for upload in store.uploads()]) == min(left, 1)
 
@@ -332,7 +332,7 @@ async def test_the_background_task_goes_round_by_pieces(http):
     files = [described(str(number), b"x") for number in range(3)]
     for planned in await plan(http, *files):
         await put(http, planned, b"x")
-    assert await settler.sweep(()) == (*ROOT, "1")
+    assert await settler.sweep(None) == (*ROOT, "1")
     assert sorted(path[-1] for path in ledger.recorded) == ["0", "1"]
-    assert await settler.sweep((*ROOT, "1")) == ()
+    assert await settler.sweep((*ROOT, "1")) is None
     assert len(ledger.recorded) == 3

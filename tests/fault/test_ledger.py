@@ -5,7 +5,7 @@ import random
 import time
 import uuid
 from collections.abc import AsyncIterator, Sequence
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import asyncpg
@@ -14,7 +14,10 @@ import pytest
 from tests.support.ledger import Rooms, projecting, serving
 from tests.support.rooms import new_run
 from tests.support.seed import seed
+from tracklog_artifacts.config import ArtifactConfig
 from tracklog_artifacts.ledger import Intent, Listed, StoredFile
+from tracklog_artifacts.local import LocalStore
+from tracklog_artifacts.settle import Settler
 from tracklog_contract.errors import INVALID, NOT_FOUND, QUOTA, Rejected
 from tracklog_contract.ids import new_run_id
 from tracklog_contract.limits import Quotas
@@ -61,6 +64,17 @@ def file(text: str, size: int, sha256: str = "", etag: str = "") -> StoredFile:
 
 def intent(text: str, size: int | None, *, upload_id: str = "", expires_in_s: float = HOUR_S) -> Intent:
     return Intent(path(text), size, time.time() + expires_in_s, upload_id)
+
+
+async def intended(rooms: Rooms, directory: str, limit: int = 1_000) -> list[Intent]:
+    """What was intended at and below a path, by pages of so many."""
+    found: list[Intent] = []
+    while True:
+        after = found[-1].path if found else None
+        page = await rooms.ledger.intents_below(path(directory), after=after, limit=limit)
+        found += page
+        if len(page) < limit:
+            return found
 
 
 async def refused(awaitable: Any) -> str:
@@ -281,8 +295,8 @@ async def test_bytes_are_counted_as_they_are_replaced_removed_and_intended(rooms
     await ledger.intended([intent(f"{two}/g", 100), intent(f"{two}/h", None)])
     assert await refused(ledger.stored([file(f"{two}/i", 101)])) == QUOTA
     await ledger.stored([file(f"{one}/a", 700), file(f"{two}/f", 800)])
-    assert [found.path[-1] for found in await ledger.intents(path(two))] == ["g", "h"]
-    await ledger.forgotten(await ledger.intents(path(two)))
+    assert [found.path[-1] for found in await intended(rooms, two)] == ["g", "h"]
+    await ledger.forgotten(await intended(rooms, two))
     await ledger.forgotten([intent(f"{two}/g", 100)])
     await ledger.stored([file(f"{two}/i", 100)])
     assert await refused(ledger.stored([file(f"{two}/j", 1)])) == QUOTA
@@ -295,7 +309,7 @@ async def test_an_expired_intent_counts_no_more_and_is_still_told(rooms: Rooms) 
     assert await refused(rooms.ledger.intended([intent(f"{root}/b", 101)])) == QUOTA
     await asyncio.sleep(1.1)
     await rooms.ledger.intended([intent(f"{root}/b", 900), intent(f"{root}/c", 100)])
-    told = await rooms.ledger.intents(path(root))
+    told = await intended(rooms, root)
     assert [(found.path[-1], found.size_bytes, found.upload_id) for found in told] == [
         ("a", 900, "u"),
         ("b", 900, ""),
@@ -305,7 +319,42 @@ async def test_an_expired_intent_counts_no_more_and_is_still_told(rooms: Rooms) 
     assert await refused(rooms.ledger.stored([file(f"{root}/a", 900)])) == QUOTA
     await rooms.ledger.forgotten(told)
     await rooms.ledger.stored([file(f"{root}/a", 900), file(f"{root}/b", 100)])
+    assert await intended(rooms, root) == []
+
+
+async def test_all_intents_are_settled_page_by_page(rooms: Rooms, tmp_path: Path) -> None:
+    experiment_id = await make_experiment(rooms)
+    root = f"{experiment_id}/{await make_run(rooms, experiment_id)}/artifacts"
+    # Paths that differ only after what the index holds of them, and such as sort otherwise by their names.
+    deep = f"{root}/{LONG}/{LONG}/{LONG}/{LONG}/{LONG}/{LONG}/{LONG}/{LONG}"
+    texts = [*(f"{folder}/{name}" for folder in (root, deep, f"{root}/a!", f"{root}/d") for name in NAMES)]
+    many = f"{root}/d/{NAMES[0]}"
+    uploads = [intent(text, 3) for text in texts] + [intent(many, 3, upload_id=str(n)) for n in range(9)]
+    await rooms.ledger.intended(uploads)
+    in_order = sorted(uploads, key=lambda upload: ("/".join(upload.path), upload.upload_id))
+    for limit in (1, 2, 7, 100):
+        for below, inside in ((root, in_order), (f"{root}/d", [u for u in in_order if u.path[3] == "d"])):
+            told = await intended(rooms, below, limit)
+            assert [(u.path, u.upload_id) for u in told] == [(u.path, u.upload_id) for u in inside]
+    assert [upload.upload_id for upload in await rooms.ledger.intents(path(many))] == ["", *"012345678"]
     assert await rooms.ledger.intents(path(root)) == []
+
+    store = LocalStore(tmp_path)
+    arrived = [text for text in texts if not text.startswith(deep)]
+    for text in arrived:
+        target = tmp_path / text
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(b"123")
+    settler = Settler(store, rooms.ledger, ArtifactConfig(settle_uploads_max=5))
+    rounds, after = 1, await settler.sweep(None)
+    while after is not None:
+        rounds, after = rounds + 1, await settler.sweep(after)
+    assert rounds >= len(texts) / 5
+    assert sorted("/".join(upload.path) for upload in await intended(rooms, root)) == sorted(
+        set(texts) - set(arrived)
+    )
+    listed = await rooms.ledger.tree(path(root), after=None, limit=100)
+    assert {"/".join(item.path) for item in listed} == set(arrived)
 
 
 async def test_a_quota_of_bytes_is_exact_whoever_writes(database: str) -> None:
@@ -340,5 +389,5 @@ async def test_a_complete_that_is_sent_again_appends_nothing(database: str) -> N
         await rooms.ledger.intended([intent("/".join(files[7].path), 7)])
         await rooms.ledger.stored(files)
         assert (await fetch(database, events))[0]["n"] == 3
-        assert await rooms.ledger.intents(files[0].path[:1]) == []
+        assert await intended(rooms, files[0].path[0]) == []
         assert len(await rooms.ledger.entries(files[0].path[:-1])) == 2500

@@ -49,9 +49,16 @@ class MemoryLedger:
         same = {(intent.path, intent.upload_id) for intent in intents}
         self.promised = [i for i in self.promised if (i.path, i.upload_id) not in same] + list(intents)
 
-    async def intents(self, below):
-        self._check(below)
-        return [intent for intent in self.promised if intent.path[: len(below)] == below]
+    async def intents(self, path):
+        self._check(path)
+        return [intent for intent in self.promised if intent.path == path]
+
+    async def intents_below(self, path, *, after, limit):
+        self._check(path)
+        inside = [i for i in self.promised if i.path[: len(path)] == path and (not after or i.path > after)]
+        inside.sort(key=lambda intent: (intent.path, intent.upload_id))
+        last = inside[limit - 1].path if len(inside) >= limit else None
+        return [intent for intent in inside if last is None or intent.path <= last]
 
     async def forgotten(self, intents):
         self.promised = [intent for intent in self.promised if intent not in intents]
