@@ -13,10 +13,10 @@ from typing import Any, Final
 from tqdm import tqdm
 
 from tracklog_artifacts.config import ArtifactConfig
-from tracklog_artifacts.ledger import Intent, Ledger
+from tracklog_artifacts.ledger import Intent
 from tracklog_artifacts.paths import ArtifactPath
 from tracklog_artifacts.settle import Settler, at_once
-from tracklog_artifacts.store import ArtifactStore, Stat
+from tracklog_artifacts.store import ArtifactStore
 from tracklog_contract.artifact_places import root_of
 from tracklog_contract.errors import Rejected
 from tracklog_contract.ids import DEFAULT_EXPERIMENT_ID
@@ -26,10 +26,12 @@ from tracklog_ingest.purge import PurgeExperiment, PurgeModels, PurgeRuns
 from tracklog_ingest.purge_work import doomed_paths, free_points, paths_are_gone, recount_storage
 from tracklog_ingest.service import Ingest
 from tracklog_ingest.traces import DELETED_AT_ONCE, DeleteTraces
+from tracklog_projector.artifacts import ArtifactQueries
 from tracklog_projector.purgeable import Purgeable, PurgeableExperiment, PurgeableRun, caught_up
 from tracklog_projector.service import Queries
 from tracklog_projector.traces import TraceQueries
-from tracklog_server.orphans import Findings, differences
+from tracklog_server.ledger import LogLedger
+from tracklog_server.orphans import STORE_REQUESTS_MAX, OrphanPlan, Orphans
 
 SQL: Final = statements("tracklog_server")
 # What goes in one transaction: so many things, or as much as about so many rows. Others wait for it.
@@ -38,20 +40,19 @@ ROWS_AT_ONCE: Final = 20_000
 POINTS_A_ROW: Final = 200
 MODELS_AT_ONCE: Final = 20
 INTENTS_AT_ONCE: Final = 500
-STORE_REQUESTS_MAX: Final = 16
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is garbage: deleted up to `until_ms`; uploads and orphans up to these seconds since 1970.
+    """What is garbage: deleted up to `until_ms`; uploads that nobody went on with since `uploads_until_s`.
 
-    Orphans are only told where `orphans_until_s` is None, and so is everything without `delete`.
+    Both are since 1970. Everything is only told without `delete`.
     """
 
     delete: bool
     until_ms: int
     uploads_until_s: float
-    orphans_until_s: float | None
+    orphans: OrphanPlan
     principal: str
 
 
@@ -63,7 +64,7 @@ class Collector:
         connection: Any,
         ingest: Ingest,
         queries: Queries,
-        ledger: Ledger,
+        ledger: LogLedger,
         store: ArtifactStore,
         plan: Plan,
     ) -> None:
@@ -74,11 +75,16 @@ class Collector:
         self._ledger = ledger
         self._store = store
         self._plan = plan
+        self._config = ArtifactConfig()
         self._purgeable = Purgeable(queries, plan.until_ms)
 
     async def collect(self) -> AsyncIterator[str]:
-        """Do it, and tell what goes, or would go, line by line."""
+        """Do it, and tell what goes, or would go, line by line. A plan to adopt is about nothing else."""
         await caught_up(self._queries)
+        if self._plan.orphans.adopt:
+            async for line in self._compare():
+                yield line
+            return
         due = await self._purgeable.totals()
         verb = "purging" if self._plan.delete else "would purge"
         yield (
@@ -98,6 +104,10 @@ class Collector:
         yield await self._settle_intents()
         async for line in self._compare():
             yield line
+
+    def _compare(self) -> AsyncIterator[str]:
+        orphans = Orphans(self._store, self._ledger, ArtifactQueries(self._queries), self._plan.orphans)
+        return orphans.compare()
 
     async def _purge_runs(self, total: int) -> None:
         batch: list[PurgeableRun] = []
@@ -196,7 +206,7 @@ class Collector:
         stale: list[tuple[ArtifactPath, str]] = []
         count = 0
         async for path, upload_id, began_s in self._store.uploads():
-            if began_s <= self._plan.uploads_until_s:
+            if began_s <= self._plan.uploads_until_s and not await self._goes_on(path, upload_id):
                 count += 1
                 stale.append((path, upload_id))
             if len(stale) == INTENTS_AT_ONCE:
@@ -204,6 +214,15 @@ class Collector:
                 stale = []
         await self._abort(stale)
         return f"{'gave up' if self._plan.delete else 'would give up'} {count:,} unfinished multipart uploads"
+
+    async def _goes_on(self, path: ArtifactPath, upload_id: str) -> bool:
+        """Whether a client began an upload anew, or asked for what is missing, after it was begun."""
+        asked_s = (
+            intent.expires_at_s - self._config.multipart_expires_s
+            for intent in await self._ledger.intents(path)
+            if intent.upload_id == upload_id
+        )
+        return max(asked_s, default=0.0) > self._plan.uploads_until_s
 
     async def _abort(self, stale: list[tuple[ArtifactPath, str]]) -> None:
         if not self._plan.delete or not stale:
@@ -216,7 +235,7 @@ class Collector:
         """Record the signed uploads that came without a word, and forget those that will come no more."""
         expired = await self._expired()
         if self._plan.delete:
-            settler = Settler(self._store, self._ledger, ArtifactConfig())
+            settler = Settler(self._store, self._ledger, self._config)
             after = await settler.sweep(None)
             while after is not None:
                 after = await settler.sweep(after)
@@ -229,46 +248,6 @@ class Collector:
             expired += sum(item.expires_at_s <= now_s for item in page)
             after = page[-1].path
         return expired
-
-    async def _stat(self, path: ArtifactPath) -> Stat | None:
-        with contextlib.suppress(Rejected):
-            return await self._store.stat(path)
-        return None
-
-    async def _compare(self) -> AsyncIterator[str]:
-        unknown, missing = Findings(), Findings()
-        until_s = self._plan.uploads_until_s
-        if self._plan.orphans_until_s is not None:
-            until_s = self._plan.orphans_until_s
-        with _progress("files") as bar:
-            async for path, stat, listed in differences(self._store, self._ledger):
-                bar.update(1)
-                if stat is not None and listed is None:
-                    if stat.modified_s <= until_s and await self._is_unknown(path):
-                        unknown.add(path, stat.size_bytes)
-                        await self._delete_orphan(path)
-                elif listed is not None and stat is None and await self._is_missing(path):
-                    missing.add(path, listed.size_bytes or 0)
-        deleted = "deleted " if self._plan.orphans_until_s is not None else ""
-        for what, found in (
-            (f"{deleted}files in the store that the log does not know", unknown),
-            ("files in the log that the store lacks", missing),
-        ):
-            yield f"{found.files:,} {what}, {found.bytes:,} bytes"
-            for example in found.examples:
-                yield f"    {example}"
-
-    async def _is_unknown(self, path: ArtifactPath) -> bool:
-        """Is it still so that the log knows nothing of a file, nor that it may come."""
-        return await self._ledger.file(path) is None and not await self._ledger.intents(path)
-
-    async def _is_missing(self, path: ArtifactPath) -> bool:
-        """Is it still so that the store lacks a file."""
-        return await self._ledger.file(path) is not None and await self._stat(path) is None
-
-    async def _delete_orphan(self, path: ArtifactPath) -> None:
-        if self._plan.orphans_until_s is not None:
-            await self._store.delete(path)
 
 
 def _rows_of(run: PurgeableRun) -> int:

@@ -22,6 +22,7 @@ from tracklog_server.database import open_pool
 from tracklog_server.gc_options import GcOptions
 from tracklog_server.ledger import LogLedger
 from tracklog_server.logs import configure
+from tracklog_server.orphans import OrphanPlan
 from tracklog_server.prepare import on_database, prepare, tell
 from tracklog_server.problems import StartError
 from tracklog_server.reach import database_of
@@ -29,6 +30,8 @@ from tracklog_server.settings import Settings
 
 CONNECTIONS_MAX: Final = 3
 INTERRUPTED: Final = 130
+# A file that is younger may be recorded yet: it is told as nobody's only to who asks for younger ones.
+ORPHANS_TOLD_S: Final = 24 * 3600
 # Held by the process that collects, for as long as it lives.
 GC_LOCK: Final = 0x747261636B676320
 
@@ -39,17 +42,8 @@ def run(settings: Settings, options: GcOptions) -> int:
     Raises: StartError, when there is no log, or it cannot be reached.
     """
     configure("gc")
-    orphans_s = options.delete_orphans
-    if orphans_s is not None and not options.delete:
-        raise StartError("--delete-orphans goes with --delete only")
-    now_s = time.time()
-    plan = Plan(
-        delete=options.delete,
-        until_ms=int((now_s - options.older_than) * 1000),
-        uploads_until_s=now_s - options.uploads_older_than,
-        orphans_until_s=None if orphans_s is None else now_s - orphans_s,
-        principal=f"tracklog gc ({_user()})",
-    )
+    options.check()
+    plan = _plan(options, time.time(), f"tracklog gc ({_user()})")
     try:
         with database_of(settings) as dsn:
             asyncio.run(_collect(dsn, settings, plan))
@@ -57,6 +51,24 @@ def run(settings: Settings, options: GcOptions) -> int:
         tell("stopped; the next gc goes on from here")
         return INTERRUPTED
     return 0
+
+
+def _plan(options: GcOptions, now_s: float, principal: str) -> Plan:
+    """What is to be done, from what was asked for at a time."""
+    adopt = options.adopt_orphans is not None
+    orphans_s = options.adopt_orphans if adopt else options.delete_orphans
+    return Plan(
+        delete=options.delete,
+        until_ms=int((now_s - options.older_than) * 1000),
+        uploads_until_s=now_s - options.uploads_older_than,
+        orphans=OrphanPlan(
+            until_s=now_s - (ORPHANS_TOLD_S if orphans_s is None else orphans_s),
+            adopt=adopt,
+            act=options.record if adopt else orphans_s is not None,
+            principal=principal,
+        ),
+        principal=principal,
+    )
 
 
 def _user() -> str:

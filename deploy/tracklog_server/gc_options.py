@@ -5,19 +5,38 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from tracklog_artifacts.config import ArtifactConfig
+from tracklog_server.problems import StartError
+
 _AGE: Final = re.compile(r"(\d{1,6})([smhd])")
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+# So long clients may go on with uploads in parts.
+_UPLOADS_AGE: Final = f"{ArtifactConfig.multipart_expires_s // _SECONDS['d']}d"
 
 
 @dataclass(frozen=True)
 class GcOptions:
-    """Ages in seconds. Orphans are only told where `delete_orphans` is None."""
+    """Ages in seconds. Orphans are only told where both ages of them are None."""
 
     older_than: int
     uploads_older_than: int
     delete_orphans: int | None
+    adopt_orphans: int | None
     delete: bool
+    record: bool
     dry_run: bool
+
+    def check(self) -> None:
+        """Pass when these go together.
+
+        Raises: StartError.
+        """
+        if self.delete_orphans is not None and not self.delete:
+            raise StartError("--delete-orphans goes with --delete only")
+        if self.adopt_orphans is not None and self.delete:
+            raise StartError("--adopt-orphans goes with --record, or with neither --record nor --delete")
+        if self.record and self.adopt_orphans is None:
+            raise StartError("--record goes with --adopt-orphans only")
 
 
 def parse_age(text: str) -> int:
@@ -43,12 +62,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--dry-run", action="store_true", help="only say what would go; the default")
     what.add_argument("--delete", action="store_true", help="take it away, for good")
+    what.add_argument("--record", action="store_true", help="with --adopt-orphans: record them")
     parser.add_argument(
         "--uploads-older-than",
         metavar="AGE",
         type=parse_age,
-        default="1d",
-        help="unfinished uploads of this age are given up (default: %(default)s)",
+        default=_UPLOADS_AGE,
+        help="unfinished uploads that were begun, and last gone on with, so long ago are given up; until the"
+        " default a client that comes back goes on with its own (default: %(default)s)",
     )
     parser.add_argument(
         "--delete-orphans",
@@ -56,4 +77,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         type=parse_age,
         help="with --delete: files of this age in the store that the log knows nothing of go too"
         " (default: they are only told)",
+    )
+    parser.add_argument(
+        "--adopt-orphans",
+        metavar="AGE",
+        type=parse_age,
+        help="instead of all else, say which of these files lie where runs, models or traces keep theirs,"
+        " and with --record record them as theirs, where they are",
     )

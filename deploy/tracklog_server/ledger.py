@@ -25,11 +25,16 @@ class LogLedger:
         self._ingest = ingest
         self._queries = queries
 
-    async def stored(self, files: Sequence[StoredFile]) -> None:
-        """Record these files, in place of what was at their paths; their intents are settled by it."""
+    async def stored(self, files: Sequence[StoredFile], *, principal: str = "") -> None:
+        """Record these files, in place of what was at their paths; their intents are settled by it.
+
+        `principal` is who does it, where that is not the caller of a server.
+        """
         recorded = [ArtifactFile(_text(file.path), file.size_bytes, file.sha256, file.etag) for file in files]
         size = _payload_bytes(file.path for file in recorded)
-        await self._ingest.submit(RecordArtifacts(time.time(), recorded, payload_bytes=size))
+        await self._ingest.submit(
+            RecordArtifacts(time.time(), recorded, principal=principal, payload_bytes=size)
+        )
 
     async def removed(self, path: ArtifactPath) -> None:
         """Record that the file or directory at `path` is gone with all it held; nothing there is fine too."""

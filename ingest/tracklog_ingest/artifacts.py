@@ -70,9 +70,13 @@ def wants_of_path(wants: Wants, path: str) -> None:
 
 @dataclass
 class RecordArtifacts(OfArtifacts):
-    """Files are in the store, all or none of them; answers nothing. Uploads intended there are settled."""
+    """Files are in the store, all or none of them; answers nothing. Uploads intended there are settled.
+
+    `principal` says it, where that is not the caller of a server.
+    """
 
     files: Sequence[ArtifactFile]
+    principal: str = field(default="", kw_only=True)
 
     def paths(self) -> Iterable[str]:
         """The files'."""
@@ -101,7 +105,7 @@ class RecordArtifacts(OfArtifacts):
                 known.drop_intent(path, upload_id)
         for owner, new in _by_owner(owners, known, files.values()):
             for begin in range(0, len(new), ARTIFACT_FILES_MAX):
-                _record(state, owner, new[begin : begin + ARTIFACT_FILES_MAX])
+                _record(state, owner, new[begin : begin + ARTIFACT_FILES_MAX], self.principal)
 
 
 def _by_owner(
@@ -123,9 +127,9 @@ def _is_recorded(file: ArtifactFile, old: File | None) -> bool:
     return (old.size_bytes, old.sha256, old.etag) == (file.size_bytes, file.sha256, file.etag)
 
 
-def _record(state: State, owner: Owner, files: Sequence[ArtifactFile]) -> None:
+def _record(state: State, owner: Owner, files: Sequence[ArtifactFile], principal: str) -> None:
     event = ArtifactsStored(tuple(files))
-    position = state.append(NewEntry(event, owner.experiment_id, owner.run_id))
+    position = state.append(NewEntry(event, owner.experiment_id, owner.run_id, principal=principal))
     for file in files:
         old = state.artifacts.files.get(file.path)
         if old is not None:

@@ -1,6 +1,7 @@
 """Garbage collection: what was deleted is gone for good, whenever it is stopped; all else stays as it was."""
 
 import asyncio
+import json
 import os
 import random
 import subprocess
@@ -25,6 +26,7 @@ from tests.support.rooms import appending, fold_all, new_run, prepare
 from tests.support.seed import seed
 from tests.support.server import Server, clean_environment, running_server
 from tests.support.trace_load import TraceLoad
+from tracklog_artifacts.config import ArtifactConfig
 from tracklog_artifacts.ledger import Intent, StoredFile
 from tracklog_artifacts.local import LocalStore
 from tracklog_contract.errors import Rejected
@@ -361,6 +363,20 @@ def test_orphans_are_told_either_way_and_removed_when_asked(server: Server, api:
     left = files_on_disk(server, below=experiment_id)
     assert left == {f"{root}/{name}" for name in ("a", "a-b", "a!/x", "young", "z")}
 
+    listed = {"run_id": run_id}
+    adopt = ("--adopt-orphans", "0s")
+    assert f"would record 1 files that only the store had, 1 bytes\n    {root}/young\n" in gc(
+        server.data_dir, *adopt
+    )
+    assert "young" not in str(api.get("artifacts/list", listed))
+    told = gc(server.data_dir, *adopt, "--record")
+    assert f"recorded 1 files that only the store had, 1 bytes\n    {root}/young\n" in told
+    assert "unfinished" not in told
+    assert {"path": "young", "is_dir": False, "file_size": 1} in api.get("artifacts/list", listed)["files"]
+    assert "would record 0 files" in gc(server.data_dir, *adopt)
+    last = "select principal from tracklog_log.entry order by position desc limit 1"
+    assert fetch(server, last)[0][0].startswith("tracklog gc (")
+
 
 def test_stale_uploads_and_intents_are_given_up(server: Server, api: Api) -> None:
     experiment_id = api.post("experiments/create", {"name": "uploads"})["experiment_id"]
@@ -380,6 +396,44 @@ def test_stale_uploads_and_intents_are_given_up(server: Server, api: Api) -> Non
         asyncio.run(LocalStore(server.data_dir / "artifacts").parts((*root, "parts"), upload_id))
     assert "/".join(came.path) in recorded(server)
     assert with_rooms(server, lambda rooms: rooms.ledger.intents((experiment_id,))) == []
+
+
+def test_uploads_that_may_be_gone_on_with_are_kept(server: Server, api: Api) -> None:
+    experiment_id = api.post("experiments/create", {"name": "goes on"})["experiment_id"]
+    root = (experiment_id, create_run(api, experiment_id), "artifacts")
+    lasts_s = ArtifactConfig().multipart_expires_s
+    resumed = begun(server, (*root, "resumed"), age_s=3 * lasts_s)
+    young = begun(server, (*root, "young"), age_s=lasts_s - 3600)
+    begun(server, (*root, "old"), age_s=lasts_s + 3600)
+    # Of both the log knows a file of theirs, but of the old one another upload.
+    intents = [
+        Intent((*root, "resumed"), 3, time.time() + lasts_s - 3600, resumed),
+        Intent((*root, "old"), 3, time.time() + lasts_s, "another"),
+    ]
+    with_rooms(server, lambda rooms: rooms.ledger.intended(intents))
+    assert "would give up 1 unfinished multipart uploads" in gc(server.data_dir)
+    assert "gave up 1 unfinished multipart uploads" in gc(server.data_dir, "--delete")
+    assert unfinished(server) == {resumed, young}
+    remembered = with_rooms(server, lambda rooms: rooms.ledger.intents((*root, "resumed")))
+    assert [intent.upload_id for intent in remembered] == [resumed]
+    assert "gave up 1 un" in gc(server.data_dir, "--delete", "--uploads-older-than", f"{lasts_s - 7200}s")
+    assert unfinished(server) == {resumed}
+    assert "gave up 1 un" in gc(server.data_dir, "--delete", "--uploads-older-than", "30m")
+    assert unfinished(server) == set()
+
+
+def begun(server: Server, path: tuple[str, ...], *, age_s: float) -> str:
+    """Begin an upload in parts, so long ago; its id."""
+    root = server.data_dir / "artifacts"
+    upload_id = asyncio.run(LocalStore(root).create_multipart(path))
+    about = root / ".incoming" / "multipart" / upload_id / "about"
+    about.write_text(json.dumps({"path": path, "began_s": time.time() - age_s}))
+    return upload_id
+
+
+def unfinished(server: Server) -> set[str]:
+    """The uploads in parts that are in the store."""
+    return {path.name for path in (server.data_dir / "artifacts" / ".incoming" / "multipart").iterdir()}
 
 
 def test_a_run_of_millions_of_points_takes_little_memory(server: Server, api: Api) -> None:
