@@ -395,7 +395,8 @@ def test_stale_uploads_and_intents_are_given_up(server: Server, api: Api) -> Non
     with pytest.raises(Rejected):
         asyncio.run(LocalStore(server.data_dir / "artifacts").parts((*root, "parts"), upload_id))
     assert "/".join(came.path) in recorded(server)
-    assert with_rooms(server, lambda rooms: rooms.ledger.intents((experiment_id,))) == []
+    left = "select path, upload_id from tracklog_admission.upload_intent"
+    assert fetch(server, f"{left} where experiment_id = {experiment_id}") == []
 
 
 def test_uploads_that_may_be_gone_on_with_are_kept(server: Server, api: Api) -> None:
