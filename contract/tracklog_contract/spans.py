@@ -83,7 +83,7 @@ class ReadSpan:
             if key in kept and json_text(plain(kept[key])) == text:
                 item.value.CopyFrom(kept[key])
             else:
-                _set(item.value, parsed(text, depth_max=ANSWER_DEPTH_MAX))
+                set_value(item.value, parsed(text, depth_max=ANSWER_DEPTH_MAX))
         answer: dict[str, Any] = _whole_numbers(MessageToDict(span, preserving_proto_field_name=True))
         return answer
 
@@ -177,7 +177,8 @@ def _json_attribute(value: AnyValue) -> str:
     return json_text(simple)
 
 
-def _set(target: AnyValue, value: Any) -> None:
+def set_value(target: AnyValue, value: Any) -> None:
+    """Say with an OpenTelemetry value what a JSON value says; None leaves it unset."""
     if isinstance(value, bool):
         target.bool_value = value
     elif isinstance(value, str):
@@ -189,11 +190,11 @@ def _set(target: AnyValue, value: Any) -> None:
     elif isinstance(value, list):
         target.array_value.SetInParent()
         for item in value:
-            _set(target.array_value.values.add(), item)
+            set_value(target.array_value.values.add(), item)
     elif isinstance(value, dict):
         target.kvlist_value.SetInParent()
         for key, item in value.items():
-            _set(target.kvlist_value.values.add(key=_encodable(key)).value, item)
+            set_value(target.kvlist_value.values.add(key=_encodable(key)).value, item)
 
 
 def _whole_numbers(value: Any) -> Any:
@@ -281,6 +282,7 @@ __all__ = [
     "parsed",
     "plain",
     "read_spans",
+    "set_value",
     "split_by_trace",
     "storable",
     "trace_id_of",
