@@ -7,6 +7,7 @@ from aiohttp import web
 
 from tracklog_artifacts import paths, requests
 from tracklog_artifacts.paths import ArtifactPath
+from tracklog_artifacts.places import place_of
 from tracklog_artifacts.requests import Route
 from tracklog_artifacts.shared import Shared, breathe, no_such, pairs
 from tracklog_artifacts.store import SignedRequest
@@ -40,6 +41,22 @@ class Credentials:
             ("GET", f"{_RUN}/get-presigned-upload-part-url", self._part),
             ("POST", f"{_RUN}/complete-multipart-upload", self._complete),
         ]
+
+    async def to_read(self, request: web.Request, uri: str, inside: str) -> dict[str, Any]:
+        """What lets one read the file `inside` the place at `uri`.
+
+        Raises: Rejected, when there is none, or the caller may not.
+        """
+        (signed,) = await self._signed_to_read([place_of(uri).path + paths.file_path(inside)])
+        return _info(request, signed, inside)
+
+    async def to_write(self, request: web.Request, uri: str, inside: str) -> dict[str, Any]:
+        """What lets one write the file `inside` the place at `uri`.
+
+        Raises: Rejected, when nothing may be stored there, or not by the caller.
+        """
+        (signed,) = await self._signed_to_write([place_of(uri).path + paths.file_path(inside)])
+        return _info(request, signed, inside)
 
     async def _read_run(self, request: web.Request) -> web.StreamResponse:
         return await self._of_run(request, self._signed_to_read)

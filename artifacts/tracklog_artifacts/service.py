@@ -52,12 +52,14 @@ class Artifacts:
             config=config,
         )
         self._owned = Owned(shared)
+        # For what has files in the store, but is told of by another room.
+        self.credentials = Credentials(shared)
         self._ways = (
             Proxy(shared),
             Multipart(shared),
             Presigned(shared),
             self._owned,
-            Credentials(shared),
+            self.credentials,
             FilesApi(shared),
             Native(shared),
         )

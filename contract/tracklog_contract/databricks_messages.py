@@ -21,3 +21,5 @@ def _bulk(name: str, time_field: str) -> Message:
 
 DELETE_RUNS: Final = _bulk("DeleteRuns", "max_timestamp_millis")
 RESTORE_RUNS: Final = _bulk("RestoreRuns", "min_timestamp_millis")
+# Without a path it is about the spans.
+TRACE_DATA: Final = Message("GetCredentialsForTraceData", (Field("path", checks=(TEXT,)),))

@@ -23,13 +23,14 @@ _THERE: Final = rb'"dbfs:/databricks/mlflow-tracking/'
 # These are keys, never parts of a text, where the quotes would be escaped. Of a location of many names the
 # last is told: by it the Files API knows the place.
 _NAMES: Final = (
-    (rb'"artifact_uri":' + _HERE + rb'/models/([^"\\/%]+)/artifacts"', rb"\1/logged_models/\2/artifacts"),
-    (rb'"artifact_uri":' + _HERE + rb'/([0-9a-f]{32})/artifacts"', rb"\1/\2/artifacts"),
-    (rb'"artifact_location":' + _HERE + rb'"', rb"\1"),
+    (rb'"artifact_uri":', rb'/models/([^"\\/%]+)/artifacts', rb"\1/logged_models/\2/artifacts"),
+    (rb'"artifact_uri":', rb"/([0-9a-f]{32})/artifacts", rb"\1/\2/artifacts"),
+    (rb'"artifact_location":', rb"", rb"\1"),
+    (rb'"mlflow.artifactLocation":', rb'/traces/(tr-[^"\\/%]+)/artifacts', rb"\1/\2/artifacts"),
 )
 _RENAMED: Final = tuple(
-    (re.compile(pattern), pattern[: pattern.index(b":") + 1] + _THERE + name + b'"')
-    for pattern, name in _NAMES
+    (re.compile(re.escape(key) + _HERE + place + b'"'), key + _THERE + name + b'"')
+    for key, place, name in _NAMES
 )
 
 # What the page's links begin with is behind the "#" of its single path.

@@ -19,6 +19,7 @@ from tracklog_ingest import models_http, native_http, otlp, traces_http
 from tracklog_ingest.service import Ingest, IngestConfig
 from tracklog_projector import http as projector_http
 from tracklog_projector import traces_http as trace_reads_http
+from tracklog_projector import traces_v4_http
 from tracklog_projector.artifacts import ArtifactQueries
 from tracklog_projector.graphql import http as graphql_http
 from tracklog_projector.schema import LIVE
@@ -36,12 +37,14 @@ from tracklog_server.access.quotas_http import QuotaDesk
 from tracklog_server.access.request_rates import RequestRates
 from tracklog_server.database import open_pool
 from tracklog_server.databricks_runs import ManyRuns
+from tracklog_server.databricks_traces import TraceData
 from tracklog_server.hosts import HostCheck
 from tracklog_server.ledger import LogLedger
 from tracklog_server.listener import BACKLOG
 from tracklog_server.middleware import Handler, error_middleware
 from tracklog_server.request_log import RequestLog
 from tracklog_server.task import Task
+from tracklog_server.trace_urls import TraceUrls
 from tracklog_server.traffic import Traffic
 
 # A search is planned for its own values, and is over before parallel workers would have started.
@@ -96,7 +99,8 @@ async def run(task: Task, stop: asyncio.Event) -> None:
         office = Office(changing, authenticator) if authenticator else None
         desk = QuotaDesk(changing, queries, parse_quotas(task.quotas))
         rates = RequestRates(asking)
-        application = _application(ingest, queries, traffic, task, office, desk, rates)
+        urls = TraceUrls(asking)
+        application = _application(ingest, queries, traffic, task, urls, office, desk, rates)
         async with asyncio.TaskGroup() as tasks:
             running = [
                 tasks.create_task(ingest.run(), name="ingest"),
@@ -126,6 +130,7 @@ def _application(
     queries: Queries,
     traffic: Traffic,
     task: Task,
+    urls: TraceUrls,
     office: Office | None = None,
     desk: QuotaDesk | None = None,
     rates: RequestRates | None = None,
@@ -140,13 +145,22 @@ def _application(
         *traces_http.routes(ingest),
     )
     traces = TraceQueries(queries)
-    reads = (*projector_http.routes(queries), *trace_reads_http.routes(traces), *artifacts.routes())
-    routes = (*writes, *reads, *databricks.routes(), *ManyRuns(ingest, queries).routes())
+    reads = (
+        *projector_http.routes(queries),
+        *trace_reads_http.routes(traces),
+        *traces_v4_http.routes(traces),
+        *artifacts.routes(),
+    )
+    authenticator = office.authenticator if office is not None else None
+    trace_data = TraceData(ingest, traces, artifacts, urls, authenticator, rates)
+    many_runs = ManyRuns(ingest, queries)
+    routes = (*writes, *reads, *databricks.routes(), *many_runs.routes(), *trace_data.routes())
     health = status.health(ingest.can_append, queries.projector_alive)
     root_routes: tuple[Route, ...] = (
         *artifacts.root_routes(),
         *store_routes(store),
         *databricks.root_routes(),
+        *trace_data.root_routes(),
         *otlp.root_routes(ingest),
         *graphql_http.root_routes(queries),
         *web_page.routes(web_page.find_build()),
@@ -154,9 +168,7 @@ def _application(
         ("HEAD", "/health", health),
     )
     hosts = HostCheck(task.allowed_hosts, any_host=office is not None)
-    authenticator = None
     if office is not None:
-        authenticator = office.authenticator
         routes = (*routes, *access_routes(office))
         provider = Provider(task.oidc) if task.oidc else None
         login = Login(office, provider, task.public_url)

@@ -352,6 +352,12 @@ create table tracklog_access.version (number bigint not null) with (fillfactor =
 
 insert into tracklog_access.version (number) values (0);
 
+-- What signs the URLs by which clients without a header of their own write and read the data of one trace for a while.
+create table tracklog_access.url_key (key bytea not null);
+
+insert into tracklog_access.url_key (key)
+select sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()));
+
 -- What was purged and is not gone altogether yet: the bytes below `path` in the artifact store, and the points of the run
 -- in the log. Garbage collection that is stopped goes on from here.
 create table tracklog_admission.purge (

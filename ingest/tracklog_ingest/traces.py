@@ -127,6 +127,17 @@ class RecordSpans:
 
 
 @dataclass
+class RecordData(RecordSpans):
+    """All spans of one trace, which must be there; answers nothing."""
+
+    def admit(self, state: State) -> None:
+        """Refused also for an unknown trace."""
+        for part in self.parts:
+            state.trace(part.trace_id)
+        super().admit(state)
+
+
+@dataclass
 class OfTrace:
     """What commands about one existing trace share."""
 

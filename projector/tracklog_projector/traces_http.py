@@ -1,6 +1,6 @@
 """MLflow's read endpoints about traces and assessments."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from aiohttp import web
@@ -54,46 +54,29 @@ class TraceReads:
         """traces/get."""
         fields = await request_fields(tm.GET_TRACE, request)
         found = await self._traces.with_spans(fields["trace_id"], allow_partial=fields["allow_partial"])
-        return answer({"trace": _with_spans(*found)})
+        return answer({"trace": with_spans(*found)})
 
     async def batch_get(self, request: web.Request) -> web.Response:
         """traces/batchGet."""
-        found = await self._traces.batch(*await _batch(request))
-        return answer({"traces": [_with_spans(*item) for item in found]} if found else {})
+        found = await self._traces.batch(*await asked_for(request))
+        return answer({"traces": [with_spans(*item) for item in found]} if found else {})
 
     async def batch_get_infos(self, request: web.Request) -> web.Response:
         """traces/batchGetInfos."""
-        found = await self._traces.traces(*await _batch(request))
+        found = await self._traces.traces(*await asked_for(request))
         return answer({"trace_infos": [trace.answer() for trace in found]} if found else {})
 
     async def search(self, request: web.Request) -> web.Response:
         """traces/search, of version 3."""
         fields = await request_fields(tm.SEARCH_TRACES, request)
-        places = [
-            location["mlflow_experiment"]["experiment_id"]
-            for location in fields["locations"]
-            if "mlflow_experiment" in location
-        ]
-        traces, token = await self._search(places, fields)
+        traces, token = await search(self._traces, experiments_of(fields["locations"]), fields)
         return answer(_page([trace.answer() for trace in traces], token))
 
     async def search_v2(self, request: web.Request) -> web.Response:
         """GET traces, of version 2."""
         fields = await request_fields(tm.SEARCH_TRACES_V2, request)
-        traces, token = await self._search(fields["experiment_ids"], fields)
+        traces, token = await search(self._traces, fields["experiment_ids"], fields)
         return answer(_page([trace.answer_v2() for trace in traces], token))
-
-    async def _search(
-        self, experiment_ids: Sequence[str], fields: dict[str, Any]
-    ) -> tuple[list[TraceView], str]:
-        validate.search_max_results(fields["max_results"])
-        return await self._traces.search(
-            [parse_experiment_id(text) for text in dict.fromkeys(experiment_ids)],
-            filter=fields["filter"],
-            order_by=fields.get("order_by", []),
-            limit=fields["max_results"],
-            page_token=fields.get("page_token", ""),
-        )
 
     async def get_assessment(self, request: web.Request) -> web.Response:
         """GET traces/{trace_id}/assessments/{assessment_id}."""
@@ -115,7 +98,33 @@ class TraceReads:
         return web.Response(text=text, content_type="application/octet-stream", headers=headers)
 
 
-async def _batch(request: web.Request) -> tuple[list[str], list[int] | None]:
+def experiments_of(locations: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The ids of the experiments among the decoded TraceLocations of a request."""
+    return [
+        location["mlflow_experiment"]["experiment_id"]
+        for location in locations
+        if "mlflow_experiment" in location
+    ]
+
+
+async def search(
+    traces: TraceQueries, experiment_ids: Sequence[str], fields: Mapping[str, Any]
+) -> tuple[list[TraceView], str]:
+    """The page of traces that a decoded search asks for, and the token of the next one.
+
+    Raises: Rejected, when the filter, order, token or number is wrong.
+    """
+    validate.search_max_results(fields["max_results"])
+    return await traces.search(
+        [parse_experiment_id(text) for text in dict.fromkeys(experiment_ids)],
+        filter=fields["filter"],
+        order_by=fields.get("order_by", []),
+        limit=fields["max_results"],
+        page_token=fields.get("page_token", ""),
+    )
+
+
+async def asked_for(request: web.Request) -> tuple[list[str], list[int] | None]:
     """The trace ids that a request names, and the experiments they must be in."""
     fields = await request_fields(tm.BATCH_GET_TRACES, request)
     if len(fields["trace_ids"]) > BATCH_GET_TRACES_MAX:
@@ -126,7 +135,8 @@ async def _batch(request: web.Request) -> tuple[list[str], list[int] | None]:
     return fields["trace_ids"], None if scope is None else [parse_experiment_id(text) for text in scope]
 
 
-def _with_spans(trace: TraceView, spans: list[dict[str, Any]]) -> dict[str, Any]:
+def with_spans(trace: TraceView, spans: list[dict[str, Any]]) -> dict[str, Any]:
+    """MLflow's Trace."""
     return {"trace_info": trace.answer(), **({"spans": spans} if spans else {})}
 
 

@@ -20,7 +20,7 @@ NUMBERS = itertools.count()
 PARAMETER = re.compile(r"\{\w+(:[^}]*)?\}")
 # Files of the page, and what asks nothing, have nothing to be fuzzed.
 PLAIN = {"/", "/health", "/version", "/static-files/{name}"}
-UNDER_API = ("/2.0/", "/3.0/", "/tracklog/")
+UNDER_API = ("/2.0/", "/3.0/", "/4.0/", "/tracklog/")
 ROUTES = [
     (method, f"/api{path}" if path.startswith(UNDER_API) else path)
     for method, path in NEEDS

@@ -31,6 +31,7 @@ MLFLOW_3: Final = "/api/3.0/mlflow"
 # Of the first role of a new server, and of the first permission that it has.
 ROLE_ID: Final = 1
 TRACES_3: Final = "/api/3.0/mlflow/traces"
+TRACES_4: Final = "/api/4.0/mlflow/traces"
 
 
 def _dataset() -> dict[str, Any]:
@@ -300,6 +301,21 @@ REQUESTS: Final[dict[str, Callable[[World], Asked]]] = {
     ),
     "DELETE /3.0/mlflow/traces/{trace_id}/assessments/{assessment_id}": lambda w: Asked(
         f"{TRACES_3}/{w.trace_id}/assessments/{w.assessment_id}"
+    ),
+    **{
+        f"GET /2.0/mlflow/traces/{{trace_id}}/credentials-for-data-{way}": lambda w, way=way: Asked(  # type: ignore[misc]
+            f"traces/{w.trace_id}/credentials-for-data-{way}"
+        )
+        for way in ("upload", "download")
+    },
+    **{
+        f"POST /4.0/mlflow/traces/{way}": lambda w, way=way: Asked(  # type: ignore[misc]
+            f"{TRACES_4}/{way}", _trace_search(w)
+        )
+        for way in ("search", "search-long-running")
+    },
+    "GET /4.0/mlflow/traces/{location}/batchGet": lambda w: Asked(
+        f"{TRACES_4}/None/batchGet", {"trace_ids": [w.trace_id]}
     ),
     "POST /v1/traces": _otlp,
     "POST /tracklog/v1/ingest": _native,

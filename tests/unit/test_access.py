@@ -25,7 +25,9 @@ def test_every_route_says_what_it_needs_and_nothing_else_does(tmp_path):
         "worker", 1, dsn="", database="given", artifact_dir=str(tmp_path), quotas="default", auth=True
     )
     desk = QuotaDesk(MagicMock(), MagicMock(), MagicMock())
-    application = worker._application(MagicMock(), MagicMock(), MagicMock(), task, MagicMock(), desk)
+    application = worker._application(
+        MagicMock(), MagicMock(), MagicMock(), task, MagicMock(), MagicMock(), desk
+    )
     served = set()
     for route in application.router.routes():
         path = re.sub(r"^/(ajax-)?api(?=/)", "", re.sub(r"{(\w+)[^}]*}", r"{\1}", route.resource.canonical))
@@ -53,6 +55,7 @@ def test_only_what_holds_no_data_is_open():
         "/static-files/{name}",
         "/3.0/mlflow/server-info",
         "/artifact-store/{path}",  # by its signature only
+        "/trace-data/{trace_id}",  # likewise
         "/.well-known/databricks-config",
         "/ml/{path}",  # leads to the page
         "/oidc/.well-known/oauth-authorization-server",

@@ -19,7 +19,9 @@ def served() -> set[str]:
     with tempfile.TemporaryDirectory() as root:
         task = Task("worker", 1, dsn="", database="given", artifact_dir=root, quotas="default")
         desk = QuotaDesk(MagicMock(), MagicMock(), MagicMock())
-        application = worker._application(MagicMock(), MagicMock(), Traffic(), task, MagicMock(), desk)
+        application = worker._application(
+            MagicMock(), MagicMock(), Traffic(), task, MagicMock(), MagicMock(), desk
+        )
     endpoints = {
         f"{route.method} {re.sub(r'{[^}]*}', '{}', route.resource.canonical)}"
         for route in application.router.routes()

@@ -180,6 +180,16 @@ class Authenticator:
         """What somebody may do in a workspace; nothing, when they may not enter it."""
         return await self._rights_of(principal_id, workspace) or NOTHING
 
+    async def on_behalf_of(self, name: str, workspace: str, need: Need) -> Caller:
+        """Somebody for whom a URL was signed, with what they may do now.
+
+        Raises: Rejected (UNAUTHENTICATED), when they are disabled or gone.
+        """
+        row = await self._pool.fetchrow(SQL["get_identity_by_name"], name)
+        if row is None or row["disabled"]:
+            raise unauthenticated("Whom this URL was signed for is not known any more.")
+        return Caller(name, workspace, need, await self.rights_of(row["principal_id"], workspace))
+
     async def password_is(self, name: str, password: str, address: str) -> bool:
         """Is this a user's password. Guesses are counted as those at signing in.
 

@@ -24,6 +24,8 @@ _TABLE: Final = {
         HEAD /artifact-store/{path}
         PUT /artifact-store/{path}
         DELETE /artifact-store/{path}
+        GET /trace-data/{trace_id}
+        PUT /trace-data/{trace_id}
         GET /.well-known/databricks-config
         GET /login
         POST /login
@@ -95,6 +97,10 @@ _TABLE: Final = {
         POST /3.0/mlflow/traces/search
         GET /3.0/mlflow/traces/{trace_id}
         GET /3.0/mlflow/traces/{trace_id}/assessments/{assessment_id}
+        POST /4.0/mlflow/traces/search
+        POST /4.0/mlflow/traces/search-long-running
+        GET /4.0/mlflow/traces/{location}/batchGet
+        GET /2.0/mlflow/traces/{trace_id}/credentials-for-data-download
         GET /graphql
         POST /graphql
         GET /get-artifact
@@ -156,6 +162,7 @@ _TABLE: Final = {
         POST /3.0/mlflow/traces/{trace_id}/assessments
         PATCH /3.0/mlflow/traces/{trace_id}/assessments/{assessment_id}
         DELETE /3.0/mlflow/traces/{trace_id}/assessments/{assessment_id}
+        GET /2.0/mlflow/traces/{trace_id}/credentials-for-data-upload
         POST /v1/traces
         POST /tracklog/v1/ingest
         POST /2.0/mlflow/upload-artifact

@@ -21,6 +21,7 @@ EXEMPT = {
     r"\w+ /tracklog/": "tracklog's own, which MLflow has not; tests/conformance/test_native_ingest.py",
     r"\w+ (/2.0/fs/|/2.0/preview/|/.well-known/)": "Databricks: tests/conformance/test_artifact_direct.py",
     r"\w+ (/ml/|/oidc/|databricks/|experiments/list)": "Databricks: tests/conformance/test_databricks.py",
+    r"\w+ (/4.0/|/trace-data/|traces/{trace_id}/cred)": "Databricks: test_databricks_traces.py, beside that",
     r"\w+ .*artifacts/(credentials-for|create-multi|complete-multi|get-presigned-upload-part)": "as the last",
 }
 # Endpoints that refuse nothing, and those that MLflow with proxied artifacts on a disk always refuses.
@@ -56,7 +57,7 @@ def served():
     # The worker's own application, with nothing behind it: a route that anyone adds is among these.
     with tempfile.TemporaryDirectory() as artifact_dir:
         task = Task("worker", 0, "", "new", artifact_dir, "default")
-        application = worker._application(Mock(), Mock(), Mock(), task)
+        application = worker._application(Mock(), Mock(), Mock(), task, Mock())
     return {_name(route.method, route.resource.canonical) for route in application.router.routes()}
 
 

@@ -1,0 +1,2 @@
+-- The key that signs URLs of this server. No parameters. Rows: one bytea.
+select key from tracklog_access.url_key;
