@@ -15,6 +15,7 @@ from mlflow import MlflowClient
 
 from tests.support.access import Access, World, new_world, running_access
 from tests.support.api import Api, path_of
+from tests.support.databricks import AsUser, fluent_users
 from tests.support.server import Server, running_server
 from tests.support.spools import temporary_spool
 from tracklog.config import mlflow_plugin_is_on
@@ -58,6 +59,13 @@ def access_api(access: Access) -> Iterator[Api]:
 def world(access: Access, access_api: Api) -> World:
     """Something on `access` in which nothing changes."""
     return new_world(access, access_api)
+
+
+@pytest.fixture
+def as_user(access: Access, monkeypatch: pytest.MonkeyPatch) -> Iterator[AsUser]:
+    """Makes MLflow's fluent API that of a user of `access`, by a way: "databricks", or "basic"."""
+    with fluent_users(access, monkeypatch) as as_user:
+        yield as_user
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ The same is played with MLflow's own client and a user name and password.
 import os
 import secrets
 import time
-from collections import OrderedDict
 from pathlib import Path
 
 import mlflow
@@ -16,61 +15,22 @@ from databricks.sdk.errors import PermissionDenied, Unauthenticated
 from databricks.sdk.service.ml import ViewType
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
-from mlflow.tracking._tracking_service import utils as tracking_utils
 
-from tests.support.access import PASSWORD, bearer
+from tests.support.access import bearer
 from tests.support.api import Api
+from tests.support.databricks import MAY_EDIT, MAY_READ, PEOPLE, refused
 from tracklog_contract.caller import Level
 from tracklog_ingest.access import principals
 
 # 200,000,000 is what a user might log; so much takes a minute.
 LARGE_BYTES = int(os.environ.get("TEST_LARGE_BYTES", "1000000"))
-DENIED = "PERMISSION_DENIED"
 # What MLflow makes of it depends on how it moves files.
 FILE_REFUSED = (MlflowException, OSError, PermissionDenied)
-PEOPLE = ("root", "editor", "reader", "stranger")
-MAY_READ = {"root", "editor", "reader"}
-MAY_EDIT = {"root", "editor"}
 
 
 def doubled(model_input):
     """What the logged model does."""
     return [2 * number for number in model_input]
-
-
-@pytest.fixture
-def as_user(access, monkeypatch):
-    """Makes MLflow's fluent API a user's: by "databricks" with a token, or by "basic" with a password."""
-    for name in list(os.environ):
-        if name.startswith(("DATABRICKS_", "MLFLOW_TRACKING_")):
-            monkeypatch.delenv(name)
-    before = mlflow.get_tracking_uri()
-    monkeypatch.setenv("DATABRICKS_CONFIG_FILE", os.devnull)
-
-    def as_user(way, name):
-        if way == "databricks":
-            monkeypatch.setenv("DATABRICKS_HOST", access.server.url)
-            monkeypatch.setenv("DATABRICKS_TOKEN", access.tokens[name])
-        else:
-            monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", name)
-            monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", PASSWORD)
-        # MLflow keeps for each run with whose token its files move.
-        monkeypatch.setattr(tracking_utils, "_artifact_repos_cache", OrderedDict())
-        mlflow.set_tracking_uri("databricks" if way == "databricks" else access.server.url)
-        # Without a registry of models there is none to ask.
-        monkeypatch.setenv("MLFLOW_REGISTRY_URI", access.server.url)
-
-    yield as_user
-    while mlflow.active_run():
-        mlflow.end_run()
-    mlflow.set_tracking_uri(before)
-
-
-def refused(call, code=DENIED):
-    """A call that must be refused, with this error code."""
-    with pytest.raises(MlflowException) as caught:
-        call()
-    assert caught.value.error_code == code, caught.value
 
 
 @pytest.mark.usefixtures("usual_requirements", "without_plugin")
