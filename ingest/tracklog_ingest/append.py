@@ -278,9 +278,12 @@ class Appender:
             self._book = await load_book(connection, state.quota_changes)
         subjects: set[tuple[str, str]] = set()
         if self._book.metered:
-            experiments = {*state.experiments, *(run.experiment_id for run in state.runs.values())}
+            of_runs = (run.experiment_id for run in state.runs.values())
             subjects = subjects_of(
-                (waiting.caller for waiting in group), state.artifacts.principals(), experiments
+                (waiting.caller for waiting in group),
+                {experiment.workspace for experiment in state.experiments.values()},
+                state.artifacts.principals(),
+                {*state.experiments, *of_runs, *state.artifacts.experiments()},
             )
         state.tally = await load_tally(connection, self._book, subjects)
 

@@ -1,7 +1,7 @@
 """What admission knows of artifacts while it decides a group: files, uploads under way, and their sums."""
 
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -11,6 +11,8 @@ from tracklog_contract.sqlfiles import statements
 SQL = statements("tracklog_ingest")
 # Stands for a whole experiment where totals are kept by run.
 ALL_RUNS: Final = uuid.UUID(int=0)
+# Of more that expire together, the rest count a little longer: a group must end in time.
+EXPIRED_AT_ONCE: Final = 20_000
 # An experiment and a run of it, or ALL_RUNS.
 Subject = tuple[int, uuid.UUID]
 
@@ -30,7 +32,10 @@ class File:
 
 @dataclass(slots=True)
 class Intent:
-    """An upload under way; `reserved` bytes of it count for quotas as long as `counted` says so."""
+    """An upload under way; `reserved` bytes of it count for quotas as long as `counted` says so.
+
+    `principal` is who had it signed.
+    """
 
     path: str
     upload_id: str
@@ -41,6 +46,7 @@ class Intent:
     expires_at_s: float
     reserved: int
     counted: bool
+    principal: str
 
 
 @dataclass(slots=True)
@@ -92,11 +98,26 @@ class ArtifactState:
         return bool(self.stored or self.removed or self.intended or self.settled)
 
     def principals(self) -> set[str]:
-        """Who stored the files that are there."""
-        return {
-            *(file.principal for file in self.files.values()),
-            *(row[2] for rows in self.below.values() for row in rows),
-        }
+        """Who stored the files that are there, and has uploads under way."""
+        return {*(item.principal for item in self._items()), *(row[2] for row in self._sums())}
+
+    def experiments(self) -> set[int]:
+        """The experiments of all that is there or under way."""
+        return {*(item.experiment_id for item in self._items()), *(row[0] for row in self._sums())}
+
+    def owners(self) -> set[tuple[int, uuid.UUID | None]]:
+        """The experiments and runs of all that is there or under way."""
+        owners = {(item.experiment_id, item.run_id) for item in self._items()}
+        return owners | {(row[0], row[1]) for row in self._sums()}
+
+    def _items(self) -> Iterator[File | Intent]:
+        yield from self.files.values()
+        for intents in self.intents.values():
+            yield from intents.values()
+
+    def _sums(self) -> Iterator[tuple[int, uuid.UUID | None, str, int, int]]:
+        for rows in self.below.values():
+            yield from rows
 
     def bytes_of(self, subject: Subject) -> int:
         """How many bytes a run or experiment has in the store."""
@@ -149,14 +170,11 @@ async def load_artifacts(
     for path in wants.trees:
         rows = await connection.fetch(SQL["sum_artifacts_below"], path_key(path), *bounds_below(path))
         state.below[path] = [tuple(row) for row in rows]
-    owners = {(owner.experiment_id, owner.run_id) for path in wants.paths if (owner := owner_of(path))}
-    owners |= {(file.experiment_id, file.run_id) for file in state.files.values()}
-    owners |= {(row[0], row[1]) for rows in state.below.values() for row in rows}
-    experiments = list({experiment_id for experiment_id, _ in owners})
-    await connection.execute(SQL["expire_upload_intents"], experiments, wants.now_s)
+    await connection.execute(SQL["expire_upload_intents"], wants.now_s, EXPIRED_AT_ONCE)
     for row in await connection.fetch(SQL["load_upload_intents"], keys):
         state.intents.setdefault(row["path"], {})[row["upload_id"]] = Intent(*row)
-    await load_totals(connection, state, owners)
+    owners = {(owner.experiment_id, owner.run_id) for path in wants.paths if (owner := owner_of(path))}
+    await load_totals(connection, state, owners | state.owners())
     return state
 
 
@@ -206,5 +224,5 @@ def _intent_row(intent: Intent) -> tuple[Any, ...]:
     return (
         path_key(intent.path), path_key(intent.path, intent.upload_id), intent.path, intent.upload_id,
         *_owner(intent), intent.size_bytes, intent.sha256, intent.expires_at_s, intent.reserved,
-        intent.counted,
+        intent.counted, intent.principal,
     )  # fmt: skip

@@ -89,35 +89,44 @@ class RecordArtifacts(OfArtifacts):
         for file in files.values():
             _check_file(file)
         known = state.artifacts
-        growth = _Growth(known)
-        for path, file in files.items():
-            growth.add(owners[path], file.size_bytes)
-            growth.store(owners[path].experiment_id, state.caller.principal, file.size_bytes)
-            if old := known.files.get(path):
-                growth.add(Owner(old.experiment_id, "", old.run_id), -old.size_bytes)
-                growth.store(old.experiment_id, old.principal, -old.size_bytes)
+        new = [file for file in files.values() if not _is_recorded(file, known.files.get(file.path))]
+        groups = list(self._by_owner(state, owners, new))
+        growth = _Growth(state)
+        for owner, principal, of_owner in groups:
+            for file in of_owner:
+                growth.add(owner.experiment_id, owner.run_id, principal, file.size_bytes)
+                if old := known.files.get(file.path):
+                    growth.add(old.experiment_id, old.run_id, old.principal, -old.size_bytes)
+        for path in files:
             for intent in known.intents.get(path, {}).values():
-                if intent.counted:
-                    growth.add(Owner(intent.experiment_id, "", intent.run_id), -intent.reserved)
-        growth.check(state)
+                growth.give_back(intent)
+        growth.check()
+        growth.count()
         for path in files:
             for upload_id in list(known.intents.get(path, ())):
                 known.drop_intent(path, upload_id)
-        for owner, new in _by_owner(owners, known, files.values()):
-            for begin in range(0, len(new), ARTIFACT_FILES_MAX):
-                _record(state, owner, new[begin : begin + ARTIFACT_FILES_MAX], self.principal)
+        for owner, principal, of_owner in groups:
+            for begin in range(0, len(of_owner), ARTIFACT_FILES_MAX):
+                _record(state, owner, principal, of_owner[begin : begin + ARTIFACT_FILES_MAX])
 
+    def _by_owner(
+        self, state: State, owners: dict[str, Owner], files: Iterable[ArtifactFile]
+    ) -> Iterable[tuple[Owner, str, list[ArtifactFile]]]:
+        """The files by whom they belong to, and by the principal through whom they came."""
+        found: dict[tuple[int, uuid.UUID | None, str], tuple[Owner, str, list[ArtifactFile]]] = {}
+        for file in files:
+            owner, principal = owners[file.path], self._storing(state, file.path)
+            key = (owner.experiment_id, owner.run_id, principal)
+            found.setdefault(key, (owner, principal, []))[2].append(file)
+        return found.values()
 
-def _by_owner(
-    owners: dict[str, Owner], known: ArtifactState, files: Iterable[ArtifactFile]
-) -> Iterable[tuple[Owner, list[ArtifactFile]]]:
-    """The files that are not recorded just so already, by whom they belong to."""
-    found: dict[tuple[int, uuid.UUID | None], tuple[Owner, list[ArtifactFile]]] = {}
-    for file in files:
-        owner = owners[file.path]
-        if not _is_recorded(file, known.files.get(file.path)):
-            found.setdefault((owner.experiment_id, owner.run_id), (owner, []))[1].append(file)
-    return found.values()
+    def _storing(self, state: State, path: str) -> str:
+        """Through whom a file came: who says so, or had its upload signed where the server finds it."""
+        named = state.caller.principal or self.principal
+        intents = state.artifacts.intents.get(path, {}).values()
+        if named or not intents:
+            return named
+        return max(intents, key=lambda intent: intent.expires_at_s).principal
 
 
 def _is_recorded(file: ArtifactFile, old: File | None) -> bool:
@@ -127,31 +136,29 @@ def _is_recorded(file: ArtifactFile, old: File | None) -> bool:
     return (old.size_bytes, old.sha256, old.etag) == (file.size_bytes, file.sha256, file.etag)
 
 
-def _record(state: State, owner: Owner, files: Sequence[ArtifactFile], principal: str) -> None:
+def _record(state: State, owner: Owner, principal: str, files: Sequence[ArtifactFile]) -> None:
     event = ArtifactsStored(tuple(files))
-    position = state.append(NewEntry(event, owner.experiment_id, owner.run_id, principal=principal))
+    workspace = state.workspace_of(owner.experiment_id)
+    position = state.append(NewEntry(event, owner.experiment_id, owner.run_id, workspace, principal))
     for file in files:
         old = state.artifacts.files.get(file.path)
         if old is not None:
             gone = Total(files=-1, bytes=-old.size_bytes, position=position)
-            _count(state, Owner(old.experiment_id, "", old.run_id), old.principal, gone)
+            _count(state, Owner(old.experiment_id, "", old.run_id), gone)
         added = Total(files=1, bytes=file.size_bytes, position=position)
-        _count(state, owner, state.caller.principal, added)
+        _count(state, owner, added)
         state.artifacts.files[file.path] = File(
-            file.path, owner.experiment_id, owner.run_id, file.size_bytes, file.sha256, file.etag,
-            state.caller.principal,
+            file.path, owner.experiment_id, owner.run_id, file.size_bytes, file.sha256, file.etag, principal
         )  # fmt: skip
         state.artifacts.stored.add(file.path)
 
 
-def _count(state: State, owner: Owner, principal: str, total: Total) -> None:
-    """Add to what a run, its experiment and everybody who may store only so much have in the store."""
+def _count(state: State, owner: Owner, total: Total) -> None:
+    """Add to what a run and its experiment have in the store."""
     before = {
         subject: state.artifacts.bytes_of(subject) for subject in subjects(owner.experiment_id, owner.run_id)
     }
     state.artifacts.add(owner.experiment_id, owner.run_id, total)
-    stored = Growth(owner.experiment_id, principal, total.bytes)
-    state.tally.count(STORAGE_BYTES, state.caller, (stored,))
     for subject, count in before.items():
         after = state.artifacts.bytes_of(subject)
         whole = subject[1] == ALL_RUNS
@@ -164,35 +171,43 @@ def _limit_of(subject: Subject) -> str:
 
 
 class _Growth:
-    """What a command would add to the bytes of runs and experiments, uploads under way included.
+    """What a command would add to the bytes of runs, experiments and all whose storage may be limited.
 
-    And to those that are stored, through which principal: an upload under way is none yet.
+    Uploads under way count with what they have reserved.
     """
 
-    def __init__(self, known: ArtifactState) -> None:
-        self._known = known
+    def __init__(self, state: State) -> None:
+        self._state = state
         self._bytes: dict[Subject, int] = {}
         self._stored: list[Growth] = []
 
-    def store(self, experiment_id: int, principal: str, count: int) -> None:
-        """So many more bytes are stored."""
-        self._stored.append(Growth(experiment_id, principal, count))
-
-    def add(self, owner: Owner, count: int) -> None:
-        """So many bytes more."""
-        for subject in subjects(owner.experiment_id, owner.run_id):
+    def add(self, experiment_id: int, run_id: uuid.UUID | None, principal: str, count: int) -> None:
+        """So many bytes more, through this principal."""
+        for subject in subjects(experiment_id, run_id):
             self._bytes[subject] = self._bytes.get(subject, 0) + count
+        workspace = self._state.workspace_of(experiment_id)
+        self._stored.append(Growth(experiment_id, workspace, principal, count))
 
-    def check(self, state: State) -> None:
+    def give_back(self, intent: Intent) -> None:
+        """What an upload has reserved."""
+        if intent.counted:
+            self.add(intent.experiment_id, intent.run_id, intent.principal, -intent.reserved)
+
+    def check(self) -> None:
         """Pass when every quota has room.
 
         Raises: Rejected.
         """
         for subject, more in self._bytes.items():
-            total = self._known.totals.get(subject, Total())
+            total = self._state.artifacts.totals.get(subject, Total())
             if more > 0:
-                state.check_count(_limit_of(subject), subject[0], total.bytes + total.reserved + more)
-        state.tally.check_total(STORAGE_BYTES, state.caller, self._stored)
+                count = total.bytes + total.reserved + more
+                self._state.check_count(_limit_of(subject), subject[0], count)
+        self._state.tally.check_total(STORAGE_BYTES, self._stored)
+
+    def count(self) -> None:
+        """Count it for all whose storage may be limited; runs and experiments have their totals."""
+        self._state.tally.count(STORAGE_BYTES, self._state.caller, self._stored)
 
 
 @dataclass
@@ -226,9 +241,12 @@ class RemoveArtifacts(OfArtifacts):
             return
         event = ArtifactsRemoved(self.path)
         position = state.append(NewEntry(event, owner.experiment_id, owner.run_id))
+        growth = _Growth(state)
         for of_experiment, of_run, principal, files, size_bytes in found:
             gone = Total(files=-files, bytes=-size_bytes, position=position)
-            _count(state, Owner(of_experiment, "", of_run), principal, gone)
+            _count(state, Owner(of_experiment, "", of_run), gone)
+            growth.add(of_experiment, of_run, principal, -size_bytes)
+        growth.count()
         state.artifacts.removed.add(self.path)
 
 
@@ -250,15 +268,13 @@ class IntendUploads(OfArtifacts):
         """Refused for an owner unknown or deleted, and for more bytes than a quota has room for."""
         intents = {(intent.path, intent.upload_id): intent for intent in self.intents}
         new = [self._reserving(state, intent) for intent in intents.values()]
-        growth = _Growth(state.artifacts)
+        growth = _Growth(state)
         for intent in new:
-            owner = Owner(intent.experiment_id, "", intent.run_id)
-            growth.add(owner, intent.reserved)
-            growth.store(intent.experiment_id, state.caller.principal, intent.reserved)
-            old = state.artifacts.intents.get(intent.path, {}).get(intent.upload_id)
-            if old is not None and old.counted:
-                growth.add(owner, -old.reserved)
-        growth.check(state)
+            growth.add(intent.experiment_id, intent.run_id, intent.principal, intent.reserved)
+            if old := state.artifacts.intents.get(intent.path, {}).get(intent.upload_id):
+                growth.give_back(old)
+        growth.check()
+        growth.count()
         for intent in new:
             state.artifacts.set_intent(intent)
 
@@ -268,10 +284,11 @@ class IntendUploads(OfArtifacts):
         if len(intent.upload_id) > UPLOAD_ID_CHARS_MAX or "\0" in intent.upload_id:
             raise Rejected(INVALID, "Invalid upload id")
         old = state.artifacts.files.get(intent.path)
-        reserved = max(0, (intent.size_bytes or 0) - (old.size_bytes if old else 0))
+        counted = intent.expires_at_s > self.now_s
+        reserved = max(0, (intent.size_bytes or 0) - (old.size_bytes if old else 0)) if counted else 0
         return Intent(
             intent.path, intent.upload_id, owner.experiment_id, owner.run_id, intent.size_bytes,
-            intent.sha256, intent.expires_at_s, reserved, counted=intent.expires_at_s > self.now_s,
+            intent.sha256, intent.expires_at_s, reserved, counted, state.caller.principal,
         )  # fmt: skip
 
 
@@ -287,8 +304,12 @@ class ForgetIntents(OfArtifacts):
 
     def admit(self, state: State) -> None:
         """Never refused."""
+        growth = _Growth(state)
         for path, upload_id in self.intents:
-            state.artifacts.drop_intent(path, upload_id)
+            if intent := state.artifacts.intents.get(path, {}).get(upload_id):
+                growth.give_back(intent)
+                state.artifacts.drop_intent(path, upload_id)
+        growth.count()
 
 
 def _checked_owner(state: State, path: str) -> Owner:

@@ -49,11 +49,12 @@ async def _load_rest(connection: Any, wants: Wants, state: State) -> None:
             connection, wants.traces, columns(wants.trace_tags, 2), wants.assessed_traces
         )
     if wants.artifacts.paths or wants.purges:
-        await _load_owners(connection, state)
+        await _load_experiments(connection, state, _owning(state))
     if wants.artifacts.paths:
         state.artifacts = await load_artifacts(
             connection, wants.artifacts, lambda path: artifact_owner(state, path)
         )
+        await _load_experiments(connection, state, state.artifacts.experiments())
     if wants.purges:
         state.purges = await load_purges(connection, wants.purges)
         of_runs = [(run.experiment_id, run.run_id) for run in state.runs.values()]
@@ -61,11 +62,15 @@ async def _load_rest(connection: Any, wants: Wants, state: State) -> None:
         await load_totals(connection, state.artifacts, [*of_runs, *of_models])
 
 
-async def _load_owners(connection: Any, state: State) -> None:
-    """Read the experiments of what artifacts may belong to."""
-    wanted = {run.experiment_id for run in state.runs.values()}
-    wanted.update(model.experiment_id for model in state.models.values())
-    wanted.update(trace.experiment_id for trace in state.traces.traces.values())
+def _owning(state: State) -> set[int]:
+    """The experiments of what artifacts may belong to."""
+    found = {run.experiment_id for run in state.runs.values()}
+    found.update(model.experiment_id for model in state.models.values())
+    found.update(trace.experiment_id for trace in state.traces.traces.values())
+    return found
+
+
+async def _load_experiments(connection: Any, state: State, wanted: set[int]) -> None:
     missing = list(wanted - state.experiments.keys())
     if missing:
         for row in await connection.fetch(SQL["load_experiments"], missing):

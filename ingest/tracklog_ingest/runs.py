@@ -55,8 +55,8 @@ class CreateRun:
         tags = self._named_tags()
         state.check_count("experiment_runs", self.experiment_id, experiment.runs + 1)
         state.check_count("run_tags", self.experiment_id, len(tags))
-        one_more = (Growth(self.experiment_id, state.caller.principal, 1),)
-        state.tally.check_total(RUNS_PER_DAY, state.caller, one_more)
+        one_more = (Growth(self.experiment_id, experiment.workspace, state.caller.principal, 1),)
+        state.tally.check_total(RUNS_PER_DAY, one_more)
         run = Run(
             run_id=self.run_id,
             experiment_id=self.experiment_id,

@@ -46,6 +46,9 @@ alter table tracklog_log.entry alter column payload set storage external;
 create unique index entry_by_producer on tracklog_log.entry (partition, producer_id, producer_seq)
 where producer_id is not null;
 
+-- How many runs a day has had already is counted when they are limited. Kind 10 is a run's creation.
+create index entry_of_run_created on tracklog_log.entry (partition, recorded_at) where kind = 10;
+
 -- Entries stay as they were appended, for ever, but for one thing: what a run logged (kind 14) becomes a tombstone (kind 0)
 -- of a few bytes once a later entry (kind 42) has purged that run.
 create index entry_of_purge on tracklog_log.entry (partition, run_id) where kind = 42;
@@ -243,12 +246,12 @@ create table tracklog_admission.upload_intent (
     expires_at timestamptz not null,
     reserved bigint not null,
     counted boolean not null, -- is `reserved` in the totals
+    principal text not null default '', -- who had it signed
     primary key (partition, path_key, upload_key)
 );
 
 create index upload_intent_by_path on tracklog_admission.upload_intent (partition, left(path, 500));
-create index upload_intent_by_expiry on tracklog_admission.upload_intent (partition, experiment_id, expires_at)
-where counted;
+create index upload_intent_by_time on tracklog_admission.upload_intent (partition, expires_at) where counted;
 
 -- What a run or a whole experiment (its run id is all zeros) has in the artifact store.
 create table tracklog_admission.artifact_total (

@@ -227,6 +227,11 @@ class State:
         """May the caller know that there is this experiment: is it in their workspace."""
         return self.caller.rights is None or experiment_id in self.levels or experiment_id in self.makers
 
+    def workspace_of(self, experiment_id: int) -> str:
+        """An experiment's workspace; the caller's for one that is gone."""
+        experiment = self.experiments.get(experiment_id)
+        return self.caller.workspace if experiment is None else experiment.workspace
+
     def check(self, experiment_id: int, absent: Rejected) -> None:
         """Accept that the caller changes this experiment.
 

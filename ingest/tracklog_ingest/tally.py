@@ -22,6 +22,7 @@ from tracklog_contract.quotas import (
     OF_EACH,
     POINTS_PER_SECOND,
     PRINCIPAL,
+    RATES,
     RUNS_PER_DAY,
     STORAGE_BYTES,
     TOTALS,
@@ -93,14 +94,14 @@ class Meter:
         """Forget what no longer counts by now."""
         if self.name == RUNS_PER_DAY and self.at_s // DAY_S < now_s // DAY_S:
             self.used, self.at_s = 0, now_s
-        elif self.name == POINTS_PER_SECOND:
+        elif self.name in RATES:
             gone = int(max(0.0, now_s - self.at_s) * self.most * PARTS)
             self.used, self.at_s = max(0, self.used - gone), max(self.at_s, now_s)
 
     @property
     def told(self) -> int | None:
-        """What is used, as it is told: whole points, of which a full bucket holds a second's."""
-        if self.name == POINTS_PER_SECOND:
+        """What is used, as it is told: whole points or requests, of which a full bucket holds a second's."""
+        if self.name in RATES:
             return -(-self.used // PARTS)
         return self.used if self.name in TOTALS else None
 
@@ -125,9 +126,13 @@ class Meter:
 
 @dataclass(frozen=True)
 class Growth:
-    """How much more an experiment has of something, and through which principal; less is negative."""
+    """How much more an experiment has of something, and through which principal; less is negative.
+
+    `workspace` is the experiment's.
+    """
 
     experiment_id: int
+    workspace: str
     principal: str
     more: int
 
@@ -145,17 +150,17 @@ class Tally:
         """The meters to save."""
         return [meter for meter in self.meters.values() if meter.changed]
 
-    def check_total(self, name: str, who: Caller, growths: Sequence[Growth]) -> None:
+    def check_total(self, name: str, growths: Sequence[Growth]) -> None:
         """Accept these growths.
 
         Raises: Rejected, when one of the totals that they add to would be too much.
         """
-        for meter, more in self._shares(name, who.workspace, growths):
+        for meter, more in self._shares(name, growths):
             meter.check(more)
 
     def count(self, name: str, who: Caller, growths: Sequence[Growth]) -> None:
-        """Count growths that were accepted."""
-        for meter, more in self._shares(name, who.workspace, growths):
+        """Count growths that were accepted, all that a command makes at once; `who` gave it."""
+        for meter, more in self._shares(name, growths):
             used, meter.used = meter.used, max(0, meter.used + more)
             meter.changed = meter.changed or more != 0
             experiment_id = int(meter.subject) if meter.scope == EXPERIMENT else NO_EXPERIMENT
@@ -168,15 +173,14 @@ class Tally:
         Raises: TooMany, when there were too many of late.
         """
         for number in experiment_ids:
-            for meter, _ in self._shares(
-                POINTS_PER_SECOND, who.workspace, (Growth(number, who.principal, 1),)
-            ):
+            one_more = Growth(number, who.workspace, who.principal, 1)
+            for meter, _ in self._shares(POINTS_PER_SECOND, (one_more,)):
                 meter.check_rate()
 
     def count_points(self, who: Caller, experiment_id: int, points: int) -> None:
         """Count points that were accepted."""
-        growth = Growth(experiment_id, who.principal, points)
-        for meter, more in self._shares(POINTS_PER_SECOND, who.workspace, (growth,)):
+        growth = Growth(experiment_id, who.workspace, who.principal, points)
+        for meter, more in self._shares(POINTS_PER_SECOND, (growth,)):
             meter.used += more * PARTS
             meter.changed = True
 
@@ -195,14 +199,14 @@ class Tally:
             event = QuotaNearlyUsed(*about, used=after, most=most)
             self.warnings.append(NewEntry(event, experiment_id, None, who.workspace, who.principal))
 
-    def _shares(self, name: str, workspace: str, growths: Iterable[Growth]) -> Iterator[tuple[Meter, int]]:
+    def _shares(self, name: str, growths: Iterable[Growth]) -> Iterator[tuple[Meter, int]]:
         """The meters that growths add to, and how much to each."""
         if not self.meters:
             return
         shares: dict[tuple[str, str, str], int] = {}
         for growth in growths:
             for scope, subject in (
-                (WORKSPACE, workspace),
+                (WORKSPACE, growth.workspace),
                 (EXPERIMENT, str(growth.experiment_id)),
                 (PRINCIPAL, growth.principal),
             ):
@@ -263,10 +267,17 @@ async def save_meters(connection: Any, tally: Tally) -> None:
 
 
 def subjects_of(
-    callers: Iterable[Caller], principals: Iterable[str], experiments: Iterable[int]
+    callers: Iterable[Caller],
+    workspaces: Iterable[str],
+    principals: Iterable[str],
+    experiments: Iterable[int],
 ) -> set[Subject]:
-    """Whose quotas count for what these callers do to these experiments and things of these principals."""
+    """Whose quotas count for what these callers do to these experiments and things of these principals.
+
+    `workspaces` are the experiments': the server itself acts in all of them.
+    """
     subjects = {subject for who in callers for subject in _subjects_of(who)}
+    subjects.update((WORKSPACE, name) for name in workspaces)
     subjects.update((PRINCIPAL, name) for name in principals)
     subjects.update((EXPERIMENT, str(number)) for number in experiments)
     return subjects

@@ -1,5 +1,6 @@
 """Sets what workspaces, experiments and principals may use, and tells what is limited and used."""
 
+import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,7 +8,7 @@ from tracklog_contract.access_events import NO_EXPERIMENT
 from tracklog_contract.errors import NOT_FOUND, Rejected
 from tracklog_contract.ids import parse_experiment_id
 from tracklog_contract.quota_events import QuotaSet
-from tracklog_contract.quotas import EXPERIMENT, SCOPES, STORAGE_BYTES, WORKSPACE, check_limit
+from tracklog_contract.quotas import EXPERIMENT, RUNS_PER_DAY, SCOPES, STORAGE_BYTES, WORKSPACE, check_limit
 from tracklog_ingest.access.principals import principal_of
 from tracklog_ingest.access.turn import Turn
 from tracklog_ingest.access.workspaces import require_workspace
@@ -36,11 +37,21 @@ async def set_quota(turn: Turn, scope: str, subject: str, name: str, most: int |
         if await turn.value("delete_quota", scope, subject, name) is None:
             raise Rejected(NOT_FOUND, f"{name} is not limited for {scope} {subject}.")
     else:
-        used = await turn.value("get_storage_bytes", scope, subject) if name == STORAGE_BYTES else 0
-        await turn.fetch("set_quota", scope, subject, name, most, used)
+        used = await _used(turn, scope, subject, name)
+        await turn.fetch("set_quota", scope, subject, name, most, *used)
     await turn.fetch("tell_quotas")
     event = QuotaSet(scope, subject, name, most)
     turn.record(event, experiment_id=experiment_id, workspace=workspace)
+
+
+async def _used(turn: Turn, scope: str, subject: str, name: str) -> tuple[int, dt.datetime | None]:
+    """What is used already of what is not limited yet, and when that was; None: now."""
+    if name == STORAGE_BYTES:
+        return await turn.value("get_storage_bytes", scope, subject), None
+    if name == RUNS_PER_DAY:
+        ((used, at),) = await turn.fetch("count_runs_today", scope, subject)
+        return used, at
+    return 0, None
 
 
 async def _placed(turn: Turn, scope: str, subject: str) -> tuple[str, int, str]:
