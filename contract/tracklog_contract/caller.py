@@ -67,17 +67,37 @@ class Rights(Protocol):
         """The experiments that may be read; None for all of the workspace."""
 
 
+class RequestCount(Protocol):
+    """One request, as it is counted for experiments that take only so many a second."""
+
+    def limits(self, experiment_id: int) -> bool:
+        """Is this one of them."""
+
+    async def take(self, experiment_ids: Iterable[int]) -> None:
+        """Count the request for each of these experiments, once however often it asks.
+
+        Raises: TooMany, when one of them had too many of late.
+        """
+
+
 @dataclass(frozen=True)
 class Caller:
     """A principal in a workspace, and what the route asks for.
 
-    Without `rights` it may do everything: this is who calls a server without authentication.
+    Without `rights` it may do everything: this is who calls a server without authentication. Without
+    `requests` no experiment counts requests.
     """
 
     principal: str = ""
     workspace: str = DEFAULT_WORKSPACE
     need: Need = Need.READ
     rights: Rights | None = None
+    requests: RequestCount | None = None
+
+    @property
+    def is_checked(self) -> bool:
+        """Does it matter at all which experiments the request touches."""
+        return self.rights is not None or self.requests is not None
 
     async def check(
         self, experiment_id: int, absent: Rejected | None = None, *, level: Level | None = None
@@ -86,10 +106,13 @@ class Caller:
 
         Raises: `absent`, for an experiment of another workspace: the error for what is not there, by default
         of the experiment itself. Rejected (PERMISSION_DENIED), when it may be seen there, but not so used.
+        TooMany, when it may, but had too many requests of late.
         """
         if self.rights is not None:
             found = await self.rights.levels((experiment_id,))
             self.decide(experiment_id, found.get(experiment_id), absent, level=level)
+        if self.requests is not None:
+            await self.requests.take((experiment_id,))
 
     def decide(
         self,
@@ -127,11 +150,17 @@ class Caller:
         return None if self.rights is None else await self.rights.readable()
 
     async def only_readable(self, experiment_ids: Collection[int]) -> list[int]:
-        """Those of these experiments that may be read, in this order."""
-        if self.rights is None:
-            return list(experiment_ids)
-        levels = await self.rights.levels(experiment_ids)
-        return [number for number in experiment_ids if levels.get(number, Level.NONE) >= Level.READ]
+        """Those of these experiments that may be read, in this order.
+
+        Raises: TooMany, when one of them had too many requests of late.
+        """
+        readable = list(experiment_ids)
+        if self.rights is not None:
+            levels = await self.rights.levels(experiment_ids)
+            readable = [number for number in readable if levels.get(number, Level.NONE) >= Level.READ]
+        if self.requests is not None:
+            await self.requests.take(readable)
+        return readable
 
 
 ANYONE: Final = Caller()

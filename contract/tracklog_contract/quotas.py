@@ -58,7 +58,7 @@ WORDS: Final = {
     ),
     REQUESTS_PER_SECOND: (
         "requests a second of this {}",
-        "Log less often, or more at once (mlflow.log_metrics, asynchronous logging).",
+        "Log less often, or more at once (mlflow.log_metrics, asynchronous logging), and read less often.",
     ),
 }
 assert WORDS.keys() == set(LIMITS)
@@ -78,9 +78,6 @@ def check_limit(scope: str, name: str, most: int | None) -> None:
         raise Rejected(INVALID, f"There is no scope '{scope[:100]}'; there are {', '.join(SCOPES)}.")
     if name not in LIMITS:
         raise Rejected(INVALID, f"There is no limit '{name[:100]}'; there are {', '.join(LIMITS)}.")
-    if (scope, name) == (EXPERIMENT, REQUESTS_PER_SECOND):
-        # It is decided before a request is read, when nobody knows its experiment.
-        raise Rejected(INVALID, f"{name} can be set for a workspace or a principal only.")
     if most is not None and name in RATES and not 1 <= most <= RATE_MAX:
         raise Rejected(INVALID, f"{name} must be a whole number from 1 to 10^12.")
     if most is not None and not 0 <= most <= LIMIT_MAX:

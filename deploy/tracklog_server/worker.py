@@ -214,7 +214,7 @@ def compose(
         else:
             who = await authenticator.caller(request, need)
         if rates is not None and need is not Need.OPEN:
-            await rates.take(who)
+            who = await rates.take(who)
         return who
 
     around = error_middleware(hosts, traffic, identify)

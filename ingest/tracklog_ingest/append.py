@@ -250,7 +250,7 @@ class Appender:
         wants = Wants()
         of_each: list[Wants] = []
         for waiting in group:
-            own = wants if waiting.caller.rights is None else Wants()
+            own = Wants() if waiting.caller.is_checked else wants
             waiting.command.wants(own)
             if own is not wants:
                 wants.add(own)
@@ -260,8 +260,7 @@ class Appender:
         await self._load_tally(connection, state, group)
         answers = []
         for waiting, own in zip(group, of_each, strict=True):
-            state.caller, state.levels = waiting.caller, await _levels(waiting.caller, state, own)
-            answers.append(_decide(waiting.command, state))
+            answers.append(await _decide(waiting, state, own))
             self._places.learn(state, own, waiting.caller)
         if not state.changed:
             await connection.execute("rollback")
@@ -320,9 +319,20 @@ async def _levels(who: Caller, state: State, wants: Wants) -> Mapping[int, Level
     return NO_LEVELS if who.rights is None else await who.rights.levels(state.touches(wants))
 
 
-def _decide(command: Command, state: State) -> Any:
+async def _decide(waiting: Waiting, state: State, wants: Wants) -> Any:
+    """The answer to a command that wanted this, or its refusal."""
+    who = waiting.caller
+    state.caller, state.levels = who, await _levels(who, state, wants)
     try:
-        return command.admit(state)
+        if who.requests is not None:
+            # Nobody uses up what an experiment takes that they may not write to.
+            open_to = who.rights is None
+            await who.requests.take(
+                number
+                for number in state.touches(wants)
+                if open_to or state.levels.get(number, Level.NONE) >= who.need.level
+            )
+        return waiting.command.admit(state)
     except (Rejected, TooMany) as refusal:
         return refusal
 

@@ -32,14 +32,14 @@ PLACES_MAX: Final = 100_000
 
 
 class RunPlaces:
-    """Which experiments runs are in, as far as writers with rights asked; no run ever leaves its own."""
+    """Which experiments runs are in, as far as writers who are checked asked; no run ever leaves its own."""
 
     def __init__(self) -> None:
         self._experiments: dict[uuid.UUID, int] = {}
 
     def learn(self, state: State, wants: Wants, who: Caller) -> None:
         """Remember where the runs of a command are."""
-        if who.rights is None:
+        if not who.is_checked:
             return
         if len(self._experiments) > PLACES_MAX:
             self._experiments.clear()
@@ -48,16 +48,17 @@ class RunPlaces:
                 self._experiments[run_id] = state.runs[run_id].experiment_id
 
     def all_open(self, commands: Sequence[PointsCommand], callers: Sequence[Caller]) -> bool:
-        """Is it known that every caller may write to the runs of their command."""
+        """Is it known that every caller may write to the runs of their command, as often as they like."""
         return all(
-            who.rights is None
-            or all((self._level(run_id, who) or Level.NONE) >= who.need.level for run_id in _run_ids(command))
+            not who.is_checked or all(self._is_open(run_id, who) for run_id in _run_ids(command))
             for command, who in zip(commands, callers, strict=True)
         )
 
-    def _level(self, run_id: uuid.UUID | None, who: Caller) -> Level | None:
+    def _is_open(self, run_id: uuid.UUID | None, who: Caller) -> bool:
         experiment_id = self._experiments.get(run_id) if run_id else None
-        return None if experiment_id is None or who.rights is None else who.rights.known(experiment_id)
+        if experiment_id is None or (who.requests is not None and who.requests.limits(experiment_id)):
+            return False
+        return who.rights is None or (who.rights.known(experiment_id) or Level.NONE) >= who.need.level
 
 
 def _run_ids(command: PointsCommand) -> Sequence[uuid.UUID | None]:

@@ -224,7 +224,7 @@ class Queries:
         Raises: Rejected, when it is, and the caller may not read it.
         """
         who = caller()
-        if who.rights is None:
+        if not who.is_checked:
             return True
         experiment_id = self._run_experiments.get(run_id)
         if experiment_id is None:
@@ -234,10 +234,13 @@ class Queries:
             if len(self._run_experiments) >= RUN_EXPERIMENTS_MAX:
                 self._run_experiments.clear()
             self._run_experiments[run_id] = experiment_id
-        level = (await who.rights.levels([experiment_id])).get(experiment_id)
-        if level is not None:
-            who.decide(experiment_id, level)
-        return level is not None
+        try:
+            await who.check(experiment_id, _no_run(run_id.hex))
+        except Rejected as error:
+            if error.error_code != NOT_FOUND:
+                raise
+            return False
+        return True
 
     async def _readable(self, experiment_ids: Sequence[int] | None) -> list[int] | None:
         """What the caller may read of these experiments (None: of all); None for all there are."""

@@ -30,7 +30,7 @@ USAGE = "/api/tracklog/v1/usage"
 @pytest.fixture
 def limit(access):
     """Sets a limit; it is taken away afterwards."""
-    done = []
+    done = set()
 
     def limit(scope, subject, name, most):
         async def change(turn):
@@ -38,7 +38,7 @@ def limit(access):
 
         access.change(change, "root")
         if most is not None:
-            done.append((scope, subject, name))
+            done.add((scope, subject, name))
 
     yield limit
     for scope, subject, name in done:
@@ -117,7 +117,8 @@ def test_exactly_as_many_as_the_limit_are_accepted_by_two_processes(access, pers
     name, headers = person
     experiment_id, run_id = place
     limit("experiment", experiment_id, "run_points", 50)
-    limit("principal", name, "runs_per_day", 30)
+    # Its first run was made before.
+    limit("principal", name, "runs_per_day", 31)
     limit("workspace", "default", "storage_bytes", 10**15)
     limit("experiment", experiment_id, "storage_bytes", 2000)
     point = {"run_id": run_id, "key": "m", "value": 1.0, "timestamp": 1}
@@ -233,6 +234,57 @@ def test_requests_too_often_are_refused_by_both_processes_together(access, apis,
     )
 
 
+def test_an_experiment_takes_so_many_a_second_from_both_processes_together(
+    access, apis, person, place, limit
+):
+    _, headers = person
+    experiment_id, run_id = place
+    other = apis[0].call("POST", "experiments/create", {"name": f"other of {run_id}"}, headers)
+    run = apis[0].call("POST", "runs/create", {"experiment_id": other.json["experiment_id"]}, headers)
+    point = {"key": "m", "value": 1.0, "timestamp": 1}
+    write = ("POST", "runs/log-metric", {"run_id": run_id, **point}, headers)
+    read = ("GET", "runs/get", {"run_id": run_id}, headers)
+    elsewhere = ("POST", "runs/log-metric", {"run_id": run.json["run"]["info"]["run_id"], **point}, headers)
+    # A batch by the short way, where the run is known already, beside the long one.
+    assert all(api.call(*call).status == 200 for api in apis * 3 for call in (write, read, elsewhere))
+    limit("experiment", experiment_id, "requests_per_second", 20)
+    deadline = time.monotonic() + 5
+    while any(api.call(*write).status == 200 for api in apis):
+        assert time.monotonic() < deadline, "the limit is not in force on every node"
+    began = time.monotonic()
+    answers = [api.call(*call) for _ in range(60) for api in apis for call in (write, read)]
+    elapsed_s = time.monotonic() - began
+    taken = sum(answer.status == 200 for answer in answers)
+    # What each process had taken out of the bucket before may be left.
+    assert taken <= 20 * elapsed_s + 2
+    refused = next(answer for answer in answers if answer.status != 200)
+    assert (refused.status, refused.error_code) == (429, "REQUEST_LIMIT_EXCEEDED")
+    assert "the limit is 20 requests a second of this experiment" in refused.json["message"]
+    assert int(refused.headers["retry-after"]) == 1
+    # Nobody else is held back by it; and it is told what is used.
+    assert all(api.call(*elsewhere).status == 200 for api in apis * 10)
+    shown = apis[0].call(
+        "GET",
+        "/api/tracklog/v1/quotas",
+        {"scope": "experiment", "subject": experiment_id},
+        access.headers("root"),
+    )
+    (told,) = shown.json["quotas"]
+    assert (told["name"], told["limit"]) == ("requests_per_second", 20)
+    assert 0 <= told["used"] <= 20
+    limit("experiment", experiment_id, "requests_per_second", 1)
+    deadline = time.monotonic() + 5
+    while "the limit is 1 " not in apis[0].call(*write).json.get("message", ""):
+        assert time.monotonic() < deadline, "the limit is not in force"
+    # Whoever may not use it uses nothing of it up.
+    deadline = time.monotonic() + 5
+    while (answer := apis[0].call(*write)).status != 200:
+        assert time.monotonic() < deadline
+        denied = [api.call(*call[:3], access.headers("stranger")) for api in apis for call in (read, write)]
+        assert [answer.status for answer in denied] == [403] * 4
+    assert answer.status == 200
+
+
 @pytest.mark.usefixtures("without_plugin")
 def test_mlflows_client_is_told_what_to_do(access, access_api, person, place, limit, monkeypatch):
     experiment_id, run_id = place
@@ -262,7 +314,7 @@ def test_the_command_sets_limits_that_hold_at_once_on_every_node(access, apis, p
     shown = quota("show", "--experiment", experiment_id).stdout.splitlines()
     assert [line.split("\t")[1:] for line in shown] == [
         [experiment_id, "run_tags", "3"],
-        [experiment_id, "runs_per_day", "9", "used 0", "0.0 %"],
+        [experiment_id, "runs_per_day", "9", "used 1", "11.1 %"],
     ]
     assert quota("set", "run_tags=none", "runs_per_day=none", "--experiment", experiment_id).returncode == 0
     assert all(api.call("POST", "runs/set-tag", next(tags), headers).status == 200 for api in apis)
@@ -283,7 +335,7 @@ def test_everybody_sees_what_they_use_and_administrators_set_limits(access, acce
     (mine,) = access_api.call("GET", USAGE, None, headers).json["usage"]
     assert (mine["scope"], mine["subject"]) == ("principal", name)
     (limit,) = mine["limits"]
-    assert limit == {"name": "runs_per_day", "limit": 5, "used": 1, "percent": 20.0, "nearly_used": False}
+    assert limit == {"name": "runs_per_day", "limit": 5, "used": 2, "percent": 40.0, "nearly_used": False}
     assert access_api.call("GET", USAGE, {"principal": name}, access.headers("reader")).status == 403
     stranger = access.headers("stranger")
     assert access_api.call("GET", USAGE, {"experiment_id": experiment_id}, stranger).status == 403

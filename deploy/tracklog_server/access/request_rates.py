@@ -1,4 +1,4 @@
-"""Holds workspaces and principals to their requests a second, over all processes together.
+"""Holds workspaces, experiments and principals to their requests a second, over all processes together.
 
 The bucket is a row of the database. A process takes requests out of it some at a time, so that it asks about
 twenty times a second at most however many requests come, and remembers for how long it is empty.
@@ -7,14 +7,15 @@ twenty times a second at most however many requests come, and remembers for how 
 import asyncio
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 import asyncpg
 import structlog
 
 from tracklog_contract.caller import Caller
-from tracklog_contract.quotas import PRINCIPAL, REQUESTS_PER_SECOND, WORKSPACE
+from tracklog_contract.quotas import EXPERIMENT, PRINCIPAL, REQUESTS_PER_SECOND, WORKSPACE
 from tracklog_contract.sqlfiles import statements
 from tracklog_ingest.tally import rate_exceeded
 
@@ -32,6 +33,7 @@ class RequestRates:
         self._clock = clock
         self._changes = 0
         self._buckets: dict[tuple[str, str], Bucket] = {}
+        self._of_experiments: dict[int, Bucket] = {}
 
     async def run(self) -> None:
         """Ask for changes of quotas until cancelled."""
@@ -50,18 +52,48 @@ class RequestRates:
         self._buckets = {
             (row["scope"], row["subject"]): Bucket(self._pool, self._clock, *row.values()) for row in rows
         }
+        self._of_experiments = {
+            int(subject): bucket for (scope, subject), bucket in self._buckets.items() if scope == EXPERIMENT
+        }
 
-    async def take(self, who: Caller) -> None:
-        """Count a request of this caller.
+    async def take(self, who: Caller) -> Caller:
+        """Count a request of this caller; the answer is the caller, who counts it for experiments.
 
         Raises: TooMany, when there were too many of late.
         """
         if not self._buckets:
-            return
+            return who
         for subject in ((PRINCIPAL, who.principal), (WORKSPACE, who.workspace)):
             bucket = self._buckets.get(subject)
             if bucket is not None:
                 await bucket.take()
+        return replace(who, requests=OneRequest(self._of_experiments)) if self._of_experiments else who
+
+
+class OneRequest:
+    """A request, which the rooms count for each experiment that they find it touches."""
+
+    def __init__(self, buckets: Mapping[int, "Bucket"]) -> None:
+        self._buckets = buckets
+        self._counted: set[int] = set()
+
+    def limits(self, experiment_id: int) -> bool:
+        """Does this experiment take only so many requests a second."""
+        return experiment_id in self._buckets
+
+    async def take(self, experiment_ids: Iterable[int]) -> None:
+        """Count the request for each of these experiments, once however often it asks.
+
+        Raises: TooMany, when one of them had too many of late.
+        """
+        for number in sorted(self._buckets.keys() & (set(experiment_ids) - self._counted)):
+            # Noted before waiting: what a request does side by side counts once.
+            self._counted.add(number)
+            try:
+                await self._buckets[number].take()
+            except BaseException:
+                self._counted.discard(number)
+                raise
 
 
 class Bucket:
