@@ -119,7 +119,9 @@ class NativeBatch:
             for part in parts
             if part.begin is not None and part.run_id not in state.runs
         }
-        state.tally.check_point_rate(state.caller, known | begun)
+        # What is another tenant's is refused part by part: its rate would tell that it is there.
+        seen = {number for number in known | begun if number == NO_EXPERIMENT or state.sees(number)}
+        state.tally.check_point_rate(state.caller, seen)
 
 
 def _answer_again(producer: Producer, sequence: int) -> Answer:

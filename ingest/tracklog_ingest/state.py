@@ -225,7 +225,12 @@ class State:
 
     def sees(self, experiment_id: int) -> bool:
         """May the caller know that there is this experiment: is it in their workspace."""
-        return self.caller.rights is None or experiment_id in self.levels or experiment_id in self.makers
+        return self.caller.rights is None or experiment_id in self.levels or self._is_made_here(experiment_id)
+
+    def _is_made_here(self, experiment_id: int) -> bool:
+        """Did this group make the experiment, in the caller's workspace; other tenants are in it too."""
+        made = self.experiments[experiment_id] if experiment_id in self.makers else None
+        return made is not None and made.workspace == self.caller.workspace
 
     def workspace_of(self, experiment_id: int) -> str:
         """An experiment's workspace; the caller's for one that is gone."""
@@ -241,7 +246,7 @@ class State:
         if rights is None:
             return
         level = self.levels.get(experiment_id)
-        if experiment_id in self.makers:
+        if self._is_made_here(experiment_id):
             made = self.makers[experiment_id] == self.caller.principal
             level = Level.MANAGE if made else rights.floor
         self.caller.decide(experiment_id, level, absent)

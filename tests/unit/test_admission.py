@@ -1,13 +1,18 @@
 """Admission's decisions on a state in memory: all or nothing, and exact at every quota's edge."""
 
 import uuid
+from types import SimpleNamespace
 
+import msgpack
 import pytest
 
+from tests.support.native import series
+from tracklog_contract.caller import Caller, Level, Need
 from tracklog_contract.errors import Rejected
 from tracklog_contract.events import MetricLink, RunLogged, RunUpdated
 from tracklog_contract.limits import Quotas
 from tracklog_contract.points import block_of
+from tracklog_ingest import native_wire
 from tracklog_ingest.experiments import (
     CreateExperiment,
     DeleteExperimentTag,
@@ -15,8 +20,10 @@ from tracklog_ingest.experiments import (
     SetExperimentDeleted,
     SetExperimentTag,
 )
+from tracklog_ingest.native import NativeBatch
 from tracklog_ingest.runs import CreateRun, DeleteRunTag, LogToRun, SetRunDeleted, UpdateRun
 from tracklog_ingest.state import Experiment, Model, Run, State
+from tracklog_ingest.tally import Meter, Tally
 
 SMALL = Quotas(run_points=10, run_params=2, run_tags=3, experiment_runs=2, experiment_tags=1)
 RUN_ID = uuid.UUID(hex="ab" * 16)
@@ -190,3 +197,39 @@ def test_a_point_measured_on_a_model_concerns_the_model_s_experiment_too(state):
     )
     LogToRun(RUN_ID.hex, points(1), links=links).admit(state)
     assert state.touched_experiments == {1: 101, 2: 101}
+
+
+def tenant(name: str, workspace: str) -> Caller:
+    """Who manages a workspace, and asks to edit something."""
+    rights = SimpleNamespace(floor=Level.MANAGE, may_create=True)
+    return Caller(name, workspace, Need.EDIT, rights)  # type: ignore[arg-type] # what admission asks of rights
+
+
+def test_what_a_tenant_makes_is_not_there_for_another_of_the_same_group(state):
+    state.caller = tenant("ada", "lab")
+    state.new_experiment_ids = [7]
+    assert CreateExperiment("new", None, {}, 0, "lab").admit(state) == 7
+    run = CreateRun(7, uuid.uuid4(), "", "", 0, {})
+    state.caller = tenant("eve", "elsewhere")
+    assert not state.sees(7)
+    assert refused(state, run).message == "No Experiment with id=7 exists"
+    # A colleague has what the workspace gives; whoever made it manages it.
+    state.caller = tenant("bob", "lab")
+    run.admit(state)
+
+
+def test_a_full_bucket_does_not_tell_strangers_of_an_experiment(state):
+    full = Meter("experiment", "1", "points_per_second", 5, used=10**6, at_s=0)
+    state.tally = Tally(meters={("experiment", "1", "points_per_second"): full})
+    begin = {"experiment_id": "1", "start_ms": 0}
+    runs = [
+        {"run_id": RUN_ID.hex, "points": series(loss=[1.0])},
+        {"run_id": uuid.uuid4().hex, "begin": begin, "points": series(loss=[1.0])},
+    ]
+    body = msgpack.packb({"producer": uuid.uuid4().bytes, "sequence": 1, "runs": runs})
+    state.caller = tenant("eve", "elsewhere")
+    answer = NativeBatch(native_wire.decode(body), 0, 0, "elsewhere").admit(state)
+    assert [rejection.message for rejection in answer.rejected] == [
+        f"Run with id={RUN_ID.hex} not found",
+        "No Experiment with id=1 exists",
+    ]
