@@ -1,15 +1,17 @@
 """What is remembered of callers, and for how long: never longer than nothing has changed."""
 
 import asyncio
+import base64
 import contextlib
 from types import SimpleNamespace
 
 import pytest
 
 from tracklog_contract.caller import Level, Need
-from tracklog_contract.errors import Rejected
-from tracklog_server.access import tokens
+from tracklog_contract.errors import Rejected, TooMany
+from tracklog_server.access import passwords, tokens
 from tracklog_server.access.authenticator import SQL, TRUSTED_S, Authenticator
+from tracklog_server.access.throttle import NAME_FAILURES_MAX
 
 TOKEN = tokens.new_token()
 IDENTITY = {
@@ -118,6 +120,31 @@ async def test_levels_are_remembered_with_the_rights_and_refusals_never(authenti
     assert (rights.known(7), rights.known(8)) == (Level.EDIT, None)
     authenticator.forget()
     assert (await authenticator.caller(REQUEST, Need.EDIT)).rights.known(7) is None
+
+
+async def test_who_may_not_sign_in_is_guessed_at_as_long_and_as_often_as_anybody(
+    authenticator, database, monkeypatch
+):
+    guessed = []
+    monkeypatch.setattr(passwords, "matches", lambda password, kept: guessed.append(kept) or True)
+    kept = b"salt and digest"
+    for row in (None, {**IDENTITY, "password": None}, {**IDENTITY, "password": kept, "disabled": True}):
+        database.identity = row
+        assert not await authenticator.password_is("ada", "right", "10.0.0.1")
+    assert guessed == [passwords.NOBODYS] * 3
+    database.identity = {**IDENTITY, "password": kept}
+    assert await authenticator.password_is("ada", "right", "10.0.0.1")
+    # The database would take this for "ada", the count of guesses for another name.
+    assert not await authenticator.password_is("a\0da", "right", "10.0.0.1")
+    basic = base64.b64encode(b"ad\0a:right").decode()
+    request = SimpleNamespace(**{**vars(REQUEST), "headers": {"Authorization": f"Basic {basic}"}})
+    with pytest.raises(Rejected, match="name or password is wrong"):
+        await authenticator.caller(request, Need.READ)
+    database.identity = None
+    for _ in range(NAME_FAILURES_MAX - 3):
+        assert not await authenticator.password_is("ada", "wrong", "10.0.0.1")
+    with pytest.raises(TooMany):
+        await authenticator.password_is("ada", "wrong", "10.0.0.1")
 
 
 async def test_no_secret_is_kept(authenticator):

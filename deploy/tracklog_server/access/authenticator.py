@@ -191,15 +191,15 @@ class Authenticator:
         return Caller(name, workspace, need, await self.rights_of(row["principal_id"], workspace))
 
     async def password_is(self, name: str, password: str, address: str) -> bool:
-        """Is this a user's password. Guesses are counted as those at signing in.
+        """Is this the password of a user who may sign in. Guesses count, and nobody's takes as long.
 
         Raises: TooMany.
         """
-        row = await self._pool.fetchrow(SQL["get_identity_by_name"], name)
-        return row is not None and await self._password_is(name, password, row["password"], address)
+        _, kept = await self._kept_of(name)
+        return await self._password_is(name, password, kept, address)
 
     async def _rights_by(self, identity: Identity, workspace: str) -> DatabaseRights | None:
-        if identity.workspace not in (None, workspace) or "\0" in workspace:
+        if identity.workspace not in (None, workspace) or not workspace.isprintable():
             return None
         return await self._rights_of(identity.principal_id, workspace, bound=identity.workspace is not None)
 
@@ -247,15 +247,18 @@ class Authenticator:
         return _identity(row)
 
     async def _of_password(self, name: str, password: str, key: bytes, address: str) -> Identity:
-        row = await self._pool.fetchrow(SQL["get_identity_by_name"], name.replace("\0", ""))
-        kept = row["password"] if row is not None else None
+        row, kept = await self._kept_of(name)
         if kept is None or not hmac.compare_digest(self._proofs.get(key, b""), kept):
             if not await self._password_is(name, password, kept, address) or kept is None:
                 raise unauthenticated("The user name or password is wrong.")
             _bound(self._proofs)[key] = kept
-        if row["disabled"]:
-            raise unauthenticated("The user name or password is wrong.")
         return _identity(row)
+
+    async def _kept_of(self, name: str) -> tuple[Any, bytes | None]:
+        """Who has a name, and what is kept of their password; None of who has none, or may not sign in."""
+        # No name is unprintable. To the database, which takes no NUL, such a guess must not become another's.
+        row = await self._pool.fetchrow(SQL["get_identity_by_name"], name) if name.isprintable() else None
+        return row, None if row is None or row["disabled"] else row["password"]
 
     async def _password_is(self, name: str, password: str, kept: bytes | None, address: str) -> bool:
         self._by_name.check(name)

@@ -15,6 +15,7 @@ from tracklog_contract.caller import CALLER, Caller
 from tracklog_contract.errors import DENIED, INVALID, Rejected, TracklogError
 from tracklog_ingest.access import principals
 from tracklog_server.access import sessions
+from tracklog_server.access.forms import read_form
 from tracklog_server.access.office import Office
 from tracklog_server.access.oidc import Attempt, Provider
 
@@ -26,7 +27,6 @@ LOGOUT: Final = "/logout"
 HOME: Final = "/"
 ATTEMPT_COOKIE: Final = "tracklog_attempt"
 ATTEMPT_S: Final = 600
-FORM_BYTES_MAX: Final = 20_000
 HEADERS: Final = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self';"
@@ -93,14 +93,10 @@ class Login:
 
     async def by_password(self, request: web.Request) -> web.StreamResponse:
         """POST /login: name and password."""
-        if (request.content_length or 0) > FORM_BYTES_MAX:
-            raise Rejected(INVALID, "The form is too long.")
-        form = await request.post()
-        name, password = str(form.get("username", "")), str(form.get("password", ""))
+        form = await read_form(request)
+        name, password = (form.get(field, [""])[0] for field in ("username", "password"))
         then = _next(str(request.query.get("next", "/")))
-        if "\0" in name or not await self._office.authenticator.password_is(
-            name, password, request.remote or ""
-        ):
+        if not await self._office.authenticator.password_is(name, password, request.remote or ""):
             return self._page("The user name or password is wrong.", then, status=401)
         return await self._signed_in(request, name, "", then)
 

@@ -9,7 +9,6 @@ import hashlib
 import secrets
 from collections.abc import Awaitable, Callable
 from typing import Final
-from urllib.parse import parse_qs
 
 from aiohttp import web
 
@@ -18,13 +17,13 @@ from tracklog_ingest.access import principals
 from tracklog_server.access import tokens
 from tracklog_server.access.authenticator import Identity
 from tracklog_server.access.fields import answer
+from tracklog_server.access.forms import read_form
 from tracklog_server.access.office import Office
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 PATH: Final = "/oidc/v1/token"
 LIFE: Final = dt.timedelta(hours=1)
 GIVEN_MAX: Final = 10_000
-BODY_BYTES_MAX: Final = 8192
 COMMENT: Final = "given to a machine for its secret"
 NOT_KEPT: Final = {"Cache-Control": "no-store"}
 
@@ -43,10 +42,10 @@ class Machines:
 
     async def token(self, request: web.Request) -> web.Response:
         """POST oidc/v1/token: RFC 6749's client credentials grant, with HTTP basic."""
-        # Whoever asks here is not known yet: no large body is read for them.
-        if request.content_length is None or request.content_length > BODY_BYTES_MAX:
-            return _refused(400, "invalid_request", "the body must be a short form")
-        fields = parse_qs((await request.read()).decode("utf-8", "replace"))
+        try:
+            fields = await read_form(request)
+        except Rejected as error:
+            return _refused(400, "invalid_request", error.message)
         if fields.get("grant_type") != ["client_credentials"]:
             return _refused(400, "unsupported_grant_type", "only client_credentials is supported")
         try:
