@@ -2,7 +2,8 @@
 
 Without authentication, being reachable from this machine only is the protection. A web page whose name was
 pointed at 127.0.0.1 would pass it, but not this check. Nor may pages of other sites change anything (Origin),
-with authentication or without.
+with authentication or without; with it, neither may those of other servers on the same machine, to whose
+requests browsers add our cookies too.
 """
 
 import ipaddress
@@ -19,12 +20,15 @@ _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 class HostCheck:
     """Lets through requests for localhost, loopback addresses and the `allowed` names, on any port.
 
-    `any_host`: those for other names too, since callers must show who they are.
+    `any_host`: those for other names too, since callers must show who they are; `public` is then the
+    authority (name and port) that browsers know the server by, where that is not how they seem to ask.
     """
 
-    def __init__(self, allowed: tuple[str, ...], *, any_host: bool = False) -> None:
-        self._allowed = frozenset({"localhost", *allowed})
+    def __init__(self, allowed: tuple[str, ...], *, any_host: bool = False, public: str = "") -> None:
+        self._named = frozenset(allowed)
+        self._allowed = self._named | {"localhost"}
         self._any_host = any_host
+        self._public = public.lower()
         # Clients repeat themselves; the cache is small because names are the sender's choice.
         self._known = lru_cache(256)(self._is_known)
 
@@ -44,8 +48,12 @@ class HostCheck:
         return None
 
     def _is_ours(self, origin: str, host: str) -> bool:
-        authority = _authority(origin)
-        return self._known(authority) or (self._any_host and authority.lower() == host.lower() != "")
+        authority = _authority(origin).lower()
+        if not self._any_host:
+            return self._known(authority)
+        return authority != "" and (
+            authority in (host.lower(), self._public) or _host_of(authority) in self._named
+        )
 
     def _is_known(self, authority: str) -> bool:
         host = _host_of(authority)

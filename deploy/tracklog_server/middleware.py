@@ -41,6 +41,8 @@ def error_answer(
     status: int, error_code: str, message: str, headers: dict[str, str] | None = None
 ) -> web.Response:
     """An error as MLflow's clients read it."""
+    # Headers that are no UTF-8 come as halves of surrogate pairs, which no JSON can hold.
+    message = message.encode(errors="replace").decode()
     body = msgspec.json.encode({"error_code": error_code, "message": message})
     return web.Response(status=status, body=body, content_type="application/json", headers=headers)
 

@@ -7,6 +7,7 @@ import socket
 from collections.abc import Iterable
 from importlib.metadata import version
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -167,7 +168,8 @@ def _application(
         ("GET", "/health", health),
         ("HEAD", "/health", health),
     )
-    hosts = HostCheck(task.allowed_hosts, any_host=office is not None)
+    public = urlsplit(task.public_url).netloc
+    hosts = HostCheck(task.allowed_hosts, any_host=office is not None, public=public)
     if office is not None:
         routes = (*routes, *access_routes(office))
         provider = Provider(task.oidc) if task.oidc else None
@@ -231,8 +233,13 @@ def compose(
 
 
 async def _sign(_: web.Request, response: web.StreamResponse) -> None:
-    """Tell every client that this is tracklog: its own client logs by a faster lane then."""
+    """Tell every client that this is tracklog: its own client logs by a faster lane then.
+
+    And every cache that an answer is its asker's alone, unless it says otherwise itself: at the same URL each
+    principal and each workspace is answered differently.
+    """
     response.headers["Tracklog-Version"] = TRACKLOG_VERSION
+    response.headers.setdefault("Cache-Control", "no-store")
 
 
 def _versions_of(path: str) -> tuple[str, ...]:

@@ -297,3 +297,40 @@ async def test_a_stop_does_not_wait_for_ever():
     traffic = Traffic()
     with traffic:
         await traffic.drain(0.01)
+
+
+@pytest.mark.parametrize(
+    ("origin", "host", "is_let_through"),
+    [
+        ("http://lab.example:5000", "lab.example:5000", True),
+        ("https://tracklog.example", "127.0.0.1:5000", True),  # the public URL, before a proxy
+        ("https://named.example", "127.0.0.1:5000", True),
+        ("http://localhost:5000", "localhost:5000", True),
+        # Another server of the same machine: browsers add our cookies to its pages' requests.
+        ("http://localhost:8888", "localhost:5000", False),
+        ("http://127.0.0.1:8888", "localhost:5000", False),
+        ("http://localhost", "lab.example:5000", False),
+        ("https://elsewhere.example", "lab.example", False),
+        ("null", "lab.example", False),
+        ("null", "", False),
+    ],
+)
+def test_with_authentication_only_a_page_of_this_very_server_changes_anything(origin, host, is_let_through):
+    check = HostCheck(("named.example",), any_host=True, public="Tracklog.example")
+    request = make_mocked_request("POST", "/", {"Host": host, "Origin": origin})
+    assert (check.refusal(request) is None) == is_let_through
+    assert check.refusal(make_mocked_request("GET", "/", {"Host": host, "Origin": origin})) is None
+
+
+async def test_a_message_with_what_is_no_unicode_is_an_answer_still():
+    response = await ask(application(raising(errors.Rejected(errors.INVALID, "not '\udcff'"))))
+    assert error_of(response) == (400, errors.INVALID, "not '?'")
+
+
+async def test_no_cache_may_keep_what_does_not_say_so():
+    app = application(ok)
+    (sign,) = app.on_response_prepare
+    answers = [web.Response(), web.Response(headers={"Cache-Control": "private, no-cache"})]
+    for answer in answers:
+        await sign(mock.Mock(), answer)
+    assert [a.headers["Cache-Control"] for a in answers] == ["no-store", "private, no-cache"]
