@@ -58,7 +58,13 @@ class Settler:
         self._clock = clock
 
     async def settle(self, below: ArtifactPath) -> None:
-        """Record what has come of the uploads intended at and below a path."""
+        """Record what has come of the uploads intended at and below a path.
+
+        Raises: Rejected, for a caller who may not read there: for them nothing is looked for.
+        """
+        # As the caller: that asks whether they may.
+        if not await self._ledger.intents_below(below, after=None, limit=1):
+            return
         token = CALLER.set(ANYONE)
         try:
             after = await self._settle_page(below, None)
