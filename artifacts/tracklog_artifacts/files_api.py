@@ -86,7 +86,7 @@ class FilesApi:
         query = requests.query(request)
         file = await named(requests.required(query, "path"), self._shared.places, is_file=True)
         found = await self._shared.file(file.path)
-        expires_s = self._uploads.expires_s(query.get("expire_time", ""))
+        expires_s = self._shared.link_expires_s(self._uploads.expires_s(query.get("expire_time", "")))
         url, headers = pairs(request, self._shared.store.sign_get(found.path, expires_s=expires_s))
         return requests.json({"url": url, "headers": headers})
 

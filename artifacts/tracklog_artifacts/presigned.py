@@ -39,7 +39,7 @@ class Presigned:
         if bool(run_id) == bool(model_id):
             raise Rejected(INVALID, "Exactly one of run_id and model_id must be provided.")
         inside = paths.file_path(fields["path"])
-        expires_s = _expiration(fields.get("expiration", UPLOAD_EXPIRATION_S))
+        expires_s = self._expiration(fields.get("expiration", UPLOAD_EXPIRATION_S))
         shared = self._shared
         places = shared.places
         uri = await (places.artifact_uri(run_id) if run_id else places.model_artifact_uri(model_id))
@@ -52,7 +52,7 @@ class Presigned:
     async def _download(self, request: web.Request) -> web.StreamResponse:
         fields = await requests.message(m.CREATE_PRESIGNED_DOWNLOAD_URL, request)
         inside = paths.file_path(fields["path"])
-        expires_s = _expiration(fields.get("expiration", DOWNLOAD_EXPIRATION_S))
+        expires_s = self._expiration(fields.get("expiration", DOWNLOAD_EXPIRATION_S))
         uri = await self._shared.places.artifact_uri(fields["run_id"])
         file = await self._shared.file(_place("download", uri).path + inside)
         signed = self._shared.store.sign_get(file.path, expires_s=expires_s)
@@ -64,13 +64,12 @@ class Presigned:
             }
         )
 
-
-def _expiration(seconds: int) -> int:
-    if not 1 <= seconds <= EXPIRATION_MAX_S:
-        raise Rejected(
-            INVALID, f"expiration must be between 1 and {EXPIRATION_MAX_S} seconds (got {seconds})."
-        )
-    return seconds
+    def _expiration(self, seconds: int) -> int:
+        if not 1 <= seconds <= EXPIRATION_MAX_S:
+            raise Rejected(
+                INVALID, f"expiration must be between 1 and {EXPIRATION_MAX_S} seconds (got {seconds})."
+            )
+        return self._shared.link_expires_s(seconds)
 
 
 def _place(what: str, uri: str) -> Place:

@@ -19,6 +19,7 @@ from tracklog_artifacts.paths import ArtifactPath
 from tracklog_artifacts.places import Places
 from tracklog_artifacts.settle import Settler
 from tracklog_artifacts.store import ArtifactStore, SignedRequest
+from tracklog_contract.caller import caller
 from tracklog_contract.errors import INVALID, NOT_FOUND, Rejected
 
 # A signature takes up to a millisecond: other requests are to be served between so many.
@@ -81,6 +82,13 @@ class Shared:
         """Remove a file or directory: from the log first, so that no listing shows what is gone."""
         await self.ledger.removed(path)
         await self.store.delete(path)
+
+    def link_expires_s(self, wanted_s: int) -> int:
+        """For how long to sign a link that a client wants for so long.
+
+        A link outlives its asker's rights: with authentication it is no longer good than where nobody says.
+        """
+        return wanted_s if caller().rights is None else min(wanted_s, self.config.url_expires_s)
 
     async def intend(self, paths: Sequence[ArtifactPath], *, url_expires_s: int) -> None:
         """Remember that uploads of any size may come to these paths without a word."""
