@@ -73,11 +73,12 @@ class ExperimentPermissions:
         async with self._office.change() as turn:
             # Again, now that nobody can change it meanwhile.
             await check_experiment(who, resource.experiment_id)
+            # Before any goes: somebody may be known here by that one alone.
+            grantees = [(await _grantee(turn, who, *named), level) for named, level in wanted.items()]
             if not keep:
                 held = await permissions.permissions_on(turn, who.workspace, resource)
                 await permissions.delete_permissions(turn, [row for row in held if row["kind"] != "role"])
-            for (kind, name), level in wanted.items():
-                grantee = await _grantee(turn, who, kind, name)
+            for grantee, level in grantees:
                 await permissions.set_permission(turn, who.workspace, resource, level, **grantee)
             return answer(await _described(turn, who.workspace, resource))
 

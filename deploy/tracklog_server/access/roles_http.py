@@ -1,16 +1,17 @@
 """The endpoints about roles of MLflow's own authentication app: named permissions of one workspace."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 from aiohttp import web
 
+from tracklog_contract.access_events import NO_EXPERIMENT
 from tracklog_contract.caller import Level, caller
 from tracklog_contract.errors import DENIED, EXISTS, INVALID, NOT_FOUND, Rejected
 from tracklog_ingest.access import permissions, teams
 from tracklog_ingest.access.permissions import Resource
 from tracklog_ingest.access.turn import Turn
-from tracklog_ingest.access.workspaces import require_workspace
+from tracklog_ingest.access.workspaces import no_workspace, require_workspace, workspace_of_experiment
 from tracklog_server.access.fields import Fields, answer
 from tracklog_server.access.office import Office, check_manages, is_admin, visible_principal
 from tracklog_server.access.words import level_of, mlflow_word
@@ -71,13 +72,16 @@ class Roles:
     async def list(self, request: web.Request) -> web.Response:
         """roles/list: those of the workspaces that are named; of all, for administrators."""
         who, named = caller(), request.query.getall("workspace", [])
+        for workspace in named:
+            if not workspace.isprintable():
+                raise no_workspace(workspace)
         if not named and not is_admin(who):
             raise Rejected(DENIED, "Permission denied")
         for workspace in named:
             check_manages(who, workspace)
         async with self._office.look() as turn:
             roles = await teams.roles_in(turn, named or None)
-            return answer({"roles": [await described_role(turn, role) for role in roles]})
+            return answer({"roles": await described_roles(turn, roles)})
 
     async def update(self, request: web.Request) -> web.Response:
         """roles/update."""
@@ -107,7 +111,8 @@ class Roles:
         level = _level(fields, resource)
         async with self._office.change() as turn:
             role = await _role(turn, role_id)
-            if await permissions.permissions_on(turn, role["workspace"], resource, team_id=role_id):
+            await _check_within(turn, role["workspace"], resource)
+            if await permissions.permissions_on(turn, role["workspace"], resource, team_ids=[role_id]):
                 raise Rejected(
                     EXISTS,
                     f"Role permission (role_id={role_id}, resource_type={resource.type}, "
@@ -224,6 +229,16 @@ async def _role(turn: Turn, role_id: int) -> Any:
     return role
 
 
+async def _check_within(turn: Turn, workspace: str, resource: Resource) -> None:
+    """Accept what is of a workspace: a permission on another's would have no effect, but stand in its audit.
+
+    Raises: Rejected, in the words for what is not there.
+    """
+    number = resource.experiment_id
+    if number != NO_EXPERIMENT and await workspace_of_experiment(turn, number) != workspace:
+        raise Rejected(NOT_FOUND, f"No Experiment with id={number} exists")
+
+
 async def _permission(turn: Turn, number: int) -> Any:
     """A permission of a role that the caller manages.
 
@@ -242,14 +257,25 @@ async def _permission(turn: Turn, number: int) -> Any:
 
 async def described_role(turn: Turn, role: Any) -> dict[str, Any]:
     """A role as MLflow has it."""
-    rows = await permissions.permissions_on(turn, role["workspace"], team_id=role["team_id"])
-    return {
-        "id": role["team_id"],
-        "name": role["name"],
-        "workspace": role["workspace"],
-        "description": role["description"] or None,
-        "permissions": [_described_permission(row) for row in rows],
-    }
+    (described,) = await described_roles(turn, [role])
+    return described
+
+
+async def described_roles(turn: Turn, roles: Sequence[Any]) -> list[dict[str, Any]]:
+    """As `described_role`, of many with one question to the database."""
+    held: dict[int, list[Any]] = {role["team_id"]: [] for role in roles}
+    for row in await permissions.permissions_on(turn, None, team_ids=list(held)):
+        held[row["team_id"]].append(row)
+    return [
+        {
+            "id": role["team_id"],
+            "name": role["name"],
+            "workspace": role["workspace"],
+            "description": role["description"] or None,
+            "permissions": [_described_permission(row) for row in held[role["team_id"]]],
+        }
+        for role in roles
+    ]
 
 
 def _described_permission(row: Any) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """The endpoints about users of MLflow's own authentication app, which its AuthServiceClient calls."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 
 from aiohttp import web
@@ -21,7 +22,7 @@ from tracklog_server.access.office import (
     manages,
     visible_principal,
 )
-from tracklog_server.access.roles_http import described_role, no_workspace_grants, resource_of
+from tracklog_server.access.roles_http import described_roles, no_workspace_grants, resource_of
 from tracklog_server.access.words import level_of, mlflow_word
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -76,17 +77,9 @@ class Users:
         who = caller()
         who.check_create()
         async with self._office.look() as turn:
-            rows = await principals.all_principals(turn)
-            if not is_admin(who):
-                rows = [row for row in rows if await _is_of(turn, who.workspace, row)]
-            workspaces = None if is_admin(who) else [who.workspace]
-            shown = []
-            for row in rows:
-                own = row["name"] == who.principal
-                may_see = own or is_admin(who) or manages(who, who.workspace)
-                roles = await _roles(turn, row["name"], None if own else workspaces) if may_see else []
-                shown.append({**_described(row), "roles": roles})
-        return answer({"users": shown})
+            rows = await principals.all_principals(turn, None if is_admin(who) else who.workspace)
+            roles = await _roles_told_to(turn, who)
+        return answer({"users": [{**_described(row), "roles": roles[row["principal_id"]]} for row in rows]})
 
     async def current(self, request: web.Request) -> web.Response:
         """users/current: who the request comes from."""
@@ -206,10 +199,6 @@ def _check_self_or_admin(who: Caller, name: str) -> None:
         raise Rejected(DENIED, "Permission denied")
 
 
-async def _is_of(turn: Turn, workspace: str, row: Any) -> bool:
-    return row["home"] == workspace or await permissions.is_known_in(turn, workspace, row["principal_id"])
-
-
 async def _seen_workspaces(turn: Turn, who: Caller, name: str) -> list[str] | None:
     """The workspaces in which the caller may see what somebody has; None for all.
 
@@ -224,7 +213,26 @@ async def _seen_workspaces(turn: Turn, who: Caller, name: str) -> list[str] | No
 
 
 async def _roles(turn: Turn, name: str, workspaces: list[str] | None) -> list[dict[str, Any]]:
-    return [await described_role(turn, role) for role in await teams.roles_in(turn, workspaces, of=name)]
+    return await described_roles(turn, await teams.roles_in(turn, workspaces, of=name))
+
+
+async def _roles_told_to(turn: Turn, who: Caller) -> Mapping[int, Sequence[dict[str, Any]]]:
+    """The roles of everybody by id, as far as the caller may see them: their own, and those they manage."""
+    managed = []
+    if is_admin(who) or manages(who, who.workspace):
+        managed = await teams.roles_in(turn, None if is_admin(who) else [who.workspace])
+    rows = {row["team_id"]: row for row in await teams.roles_in(turn, None, of=who.principal)}
+    seen = {row["team_id"] for row in managed}
+    rows |= {row["team_id"]: row for row in managed}
+    members: dict[int, list[Any]] = {}
+    for member in await teams.members_of(turn, rows.values()):
+        members.setdefault(member["team_id"], []).append(member)
+    told: defaultdict[int, list[dict[str, Any]]] = defaultdict(list)
+    for role in await described_roles(turn, list(rows.values())):
+        for member in members.get(role["id"], ()):
+            if role["id"] in seen or member["name"] == who.principal:
+                told[member["principal_id"]].append(role)
+    return told
 
 
 async def _all_permissions(turn: Turn, name: str, workspaces: list[str] | None) -> dict[str, Any]:
@@ -233,9 +241,9 @@ async def _all_permissions(turn: Turn, name: str, workspaces: list[str] | None) 
     # MLflow shows what a user has themselves as that of a role of this name.
     own = f"__user_{row['principal_id']}__"
     held = [(0, own, item) for item in await permissions.permissions_on(turn, None, principal=name)]
-    for role in await teams.roles_in(turn, None, of=name):
-        of_role = await permissions.permissions_on(turn, None, team_id=role["team_id"])
-        held += [(role["team_id"], role["name"], item) for item in of_role]
+    roles = [role["team_id"] for role in await teams.roles_in(turn, None, of=name)]
+    of_roles = await permissions.permissions_on(turn, None, team_ids=roles)
+    held += [(item["team_id"], item["grantee"], item) for item in of_roles]
     return {
         "is_admin": row["admin"],
         "permissions": [

@@ -53,7 +53,7 @@ class Workspaces:
 
     async def get(self, request: web.Request) -> web.Response:
         """GET workspaces/{workspace_name}."""
-        name = request.match_info["workspace_name"]
+        name = _name(request)
         if not await self._enters(request, name):
             raise workspaces.no_workspace(name)
         async with self._office.look() as turn:
@@ -61,7 +61,7 @@ class Workspaces:
 
     async def update(self, request: web.Request) -> web.Response:
         """PATCH workspaces/{workspace_name}, of who manages it."""
-        name, fields = request.match_info["workspace_name"], await Fields.of(request)
+        name, fields = _name(request), await Fields.of(request)
         check_manages(caller(), name)
         _check_supported(fields)
         description = fields.optional_text("description")
@@ -79,11 +79,22 @@ class Workspaces:
                 "Only mode RESTRICT is supported: a workspace goes when there is nothing in it.",
             )
         async with self._office.change() as turn:
-            await workspaces.delete_workspace(turn, request.match_info["workspace_name"])
+            await workspaces.delete_workspace(turn, _name(request))
         return web.Response(status=204)
 
     async def _enters(self, request: web.Request, name: str) -> bool:
         return await self._office.authenticator.enters(request, name)
+
+
+def _name(request: web.Request) -> str:
+    """The workspace that the URL names.
+
+    Raises: Rejected, for what can be no name, nor be asked of the database.
+    """
+    name = request.match_info["workspace_name"]
+    if not name.isprintable():
+        raise workspaces.no_workspace(name)
+    return name
 
 
 async def _row(turn: Turn, name: str) -> Any:

@@ -1,6 +1,6 @@
 """Sets what principals, groups and roles may do with the things of a workspace."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,13 +84,13 @@ async def permissions_on(
     workspace: str | None,
     resource: Resource | None = None,
     *,
-    team_id: int | None = None,
+    team_ids: Sequence[int] | None = None,
     principal: str | None = None,
     permission_id: int | None = None,
 ) -> list[Any]:
     """The rows of permissions in a workspace, on a resource, and of whom; None where that is all the same."""
     kind, number = (None, None) if resource is None else (resource.type, resource.id)
-    return await turn.fetch("get_permissions", workspace, kind, number, team_id, principal, permission_id)
+    return await turn.fetch("get_permissions", workspace, kind, number, team_ids, principal, permission_id)
 
 
 async def is_known_in(turn: Turn, workspace: str, principal_id: int) -> bool:

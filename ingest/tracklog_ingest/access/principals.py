@@ -97,8 +97,10 @@ async def principal_of(turn: Turn, name: str) -> Any:
     return rows[0]
 
 
-async def all_principals(turn: Turn) -> list[Any]:
-    """The rows of everybody, by name."""
+async def all_principals(turn: Turn, workspace: str | None = None) -> list[Any]:
+    """The rows of everybody, by name; with a workspace, of those who are at home or known there."""
+    if workspace is not None:
+        return await turn.fetch("get_principals_of_workspace", workspace)
     return await turn.fetch("get_principals", None)
 
 

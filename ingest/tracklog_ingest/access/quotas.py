@@ -11,7 +11,7 @@ from tracklog_contract.quota_events import QuotaSet
 from tracklog_contract.quotas import EXPERIMENT, RUNS_PER_DAY, SCOPES, STORAGE_BYTES, WORKSPACE, check_limit
 from tracklog_ingest.access.principals import principal_of
 from tracklog_ingest.access.turn import Turn
-from tracklog_ingest.access.workspaces import require_workspace
+from tracklog_ingest.access.workspaces import require_workspace, workspace_of_experiment
 from tracklog_ingest.tally import Meter
 
 
@@ -66,10 +66,10 @@ async def _placed(turn: Turn, scope: str, subject: str) -> tuple[str, int, str]:
         await principal_of(turn, subject)
         return subject, NO_EXPERIMENT, ""
     number = parse_experiment_id(subject)
-    rows = await turn.fetch("load_experiments", [number])
-    if not rows:
+    workspace = await workspace_of_experiment(turn, number)
+    if workspace is None:
         raise Rejected(NOT_FOUND, f"No Experiment with id={number} exists")
-    return str(number), number, rows[0]["workspace"]
+    return str(number), number, workspace
 
 
 async def quotas_of(turn: Turn, scope: str | None = None, subject: str | None = None) -> list[Limit]:

@@ -31,6 +31,12 @@ async def require_workspace(turn: Turn, name: str) -> Any:
     return rows[0]
 
 
+async def workspace_of_experiment(turn: Turn, experiment_id: int) -> str | None:
+    """The workspace of an experiment; None for one that there is not."""
+    rows = await turn.fetch("load_experiments", [experiment_id])
+    return str(rows[0]["workspace"]) if rows else None
+
+
 async def all_workspaces(turn: Turn) -> list[Any]:
     """The rows of all workspaces, by name."""
     return await turn.fetch("get_workspaces", None)

@@ -1,5 +1,5 @@
 -- Permissions with who has them. $1 text: workspace, or null. $2, $3 text: type and id of the resource, or nulls.
--- $4 bigint: of this team, or null. $5 text: of this principal itself, or null. $6 bigint: with this id, or null.
+-- $4 bigint[]: of these teams, or null. $5 text: of this principal itself, or null. $6 bigint: with this id, or null.
 -- Rows: (permission_id, workspace, resource_type, resource_id, level, principal_id, team_id, kind, grantee, service).
 select
     permission.permission_id, permission.workspace, permission.resource_type, permission.resource_id,
@@ -12,7 +12,7 @@ where
     ($1::text is null or permission.workspace = $1)
     and ($2::text is null or permission.resource_type = $2)
     and ($3::text is null or permission.resource_id = $3)
-    and ($4::bigint is null or permission.team_id = $4)
+    and ($4::bigint[] is null or permission.team_id = any($4))
     and ($5::text is null or principal.name = $5)
     and ($6::bigint is null or permission.permission_id = $6)
 order by permission.permission_id;
