@@ -237,6 +237,17 @@ def test_an_upload_in_parts_is_of_its_file_whoever_knows_its_id(access, access_a
     assert access_api.call("POST", f"{PROXY}/mpu/complete/{theirs}", whole, editor).status == 200
 
 
+def test_a_trace_cannot_say_that_its_files_lie_with_anothers(access, access_api, world, own):
+    outsider = access.headers("outsider")
+    place = f"mlflow-artifacts:/{world.experiment_id}/{world.run_id}/artifacts"
+    tag = {"key": "mlflow.artifactLocation", "value": place}
+    assert access_api.call("PATCH", f"{TRACES}/{own.trace_id}/tags", tag, outsider).status == 200
+    for what, path in (("download", f"{world.secret}.txt"), ("upload", "new.txt"), ("upload", "../x")):
+        url = f"/api/2.0/mlflow/traces/{own.trace_id}/credentials-for-data-{what}"
+        answer = access_api.call("GET", url, {"path": path}, outsider)
+        assert answer.status in {400, 404}, (what, answer.body)
+
+
 def test_a_page_token_leads_no_further_than_its_user_may_go(access, access_api, world, own):
     search = {"experiment_ids": [world.experiment_id, own.experiment_id], "max_results": 1}
     run = {"experiment_id": world.experiment_id}
