@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import os
+import selectors
 import socket
 import ssl
 import urllib.request
@@ -96,13 +97,16 @@ class Link:
         self, method: str, path: str, body: Body, headers: Mapping[str, str]
     ) -> Iterator[http.client.HTTPResponse]:
         """The answer to one request, whose body is still to be read. Raises: as `exchange`."""
+        if isinstance(body, FilePart) and self._is_left():
+            self.close()
         was_open = self._connection is not None
         try:
             try:
                 answer = self._request(method, path, body, headers)
             except (ConnectionError, http.client.RemoteDisconnected):
-                # A server closes what has long been idle, which shows only when it is used again.
-                if not was_open:
+                # A server closes what has long been idle, which shows only when it is used again. Of a file
+                # it may have all the bytes: whoever sends it asks before it is sent again.
+                if not was_open or isinstance(body, FilePart):
                     raise
                 self.close()
                 answer = self._request(method, path, body, headers)
@@ -119,6 +123,14 @@ class Link:
             with contextlib.suppress(OSError):
                 self._connection.close()
             self._connection = None
+
+    def _is_left(self) -> bool:
+        """Whether the server has closed the idle connection."""
+        if self._connection is None or self._connection.sock is None:
+            return False
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._connection.sock, selectors.EVENT_READ)
+            return bool(selector.select(0))
 
     def _request(
         self, method: str, path: str, body: Body, headers: Mapping[str, str]

@@ -28,7 +28,7 @@ class PutFailed(Exception):
     """The store has not taken it.
 
     With `is_refusal` it has said so, as it does when a URL has expired, and with `is_gone` that there is no
-    such upload any more.
+    such upload any more. With `is_lost` there is no answer, and it may have been taken all the same.
     """
 
     def __init__(
@@ -37,11 +37,13 @@ class PutFailed(Exception):
         *,
         is_refusal: bool = False,
         is_gone: bool = False,
+        is_lost: bool = False,
         retry_after_s: float | None = None,
     ) -> None:
         super().__init__(reason)
         self.is_refusal = is_refusal
         self.is_gone = is_gone
+        self.is_lost = is_lost
         self.retry_after_s = retry_after_s
 
 
@@ -122,7 +124,7 @@ class Putter:
         except Failure as error:
             self.count(-counted)
             host = urlsplit(place.url).netloc
-            raise PutFailed(f"the store at {host} cannot be reached ({error})") from error
+            raise PutFailed(f"the store at {host} cannot be reached ({error})", is_lost=True) from error
         except Changed:
             self.count(-counted)
             raise

@@ -6,7 +6,7 @@ from typing import Any
 
 from tracklog.artifact import Owner
 from tracklog.content import Content
-from tracklog.putting import Place
+from tracklog.putting import Place, PutFailed
 from tracklog_contract.errors import Rejected
 
 
@@ -60,6 +60,9 @@ class Parts:
         self.missing = deque(number for number in range(1, count + 1) if number not in self.etags)
         self.places: deque[tuple[int, Place]] = deque()
         self.under_way = 0
+        self._is_gone = False
+        # Of some part there is no answer: it may be there.
+        self._is_in_doubt = False
 
     def stretch(self, number: int) -> tuple[int, int]:
         """Where a part begins, and its size."""
@@ -69,6 +72,31 @@ class Parts:
     def bytes_there(self) -> int:
         """How much of the file the store has."""
         return sum(self.stretch(number)[1] for number in self.etags)
+
+    def failed(self, number: int, error: PutFailed) -> None:
+        """A part was not taken, or nobody knows whether it was."""
+        self.missing.append(number)
+        self._is_gone |= error.is_gone
+        self._is_in_doubt |= error.is_lost
+        if error.is_refusal:
+            # The other places may have expired as well.
+            self.missing.extend(waiting for waiting, _ in self.places)
+            self.places.clear()
+
+    @property
+    def need_places(self) -> bool:
+        """Is it to be asked where parts are to be put."""
+        return bool(self.missing) and not self.places and not self._is_in_doubt
+
+    @property
+    def may_start(self) -> bool:
+        """Is there a part to put, and no doubt about others."""
+        return bool(self.places) and not self._is_in_doubt
+
+    @property
+    def are_to_be_asked_for(self) -> bool:
+        """Is it time to ask anew what is there, before a part is sent twice; not while one is under way."""
+        return self._is_gone or (self._is_in_doubt and not self.under_way)
 
     @property
     def are_there(self) -> bool:

@@ -250,7 +250,7 @@ class Uploader:
         for upload in list(self._in_parts):
             parts = upload.parts
             assert parts is not None
-            if parts.places or not parts.missing or upload.not_before > now:
+            if not parts.need_places or upload.not_before > now:
                 continue
             numbers = [*parts.missing][:PARTS_ASKED]
             try:
@@ -268,7 +268,7 @@ class Uploader:
         for upload in self._in_parts:
             parts = upload.parts
             assert parts is not None
-            while free > 0 and parts.places and upload.not_before <= time.monotonic():
+            while free > 0 and parts.may_start and upload.not_before <= time.monotonic():
                 number, place = parts.places.popleft()
                 start, size = parts.stretch(number)
                 put = self._part_threads.submit(self.putter.put, upload.content, start, size, place)
@@ -302,23 +302,26 @@ class Uploader:
         try:
             parts.etags[number] = future.result()
         except Changed as error:
-            self._in_parts.remove(upload)
-            upload.parts = None
+            self._drop_parts(upload)
             self._finish(upload, Rejected(INVALID, str(error)))
+            return
         except PutFailed as error:
             self._fail(upload, str(error), error.retry_after_s)
-            parts.missing.append(number)
-            if error.is_gone:
-                self._in_parts.remove(upload)
-                upload.parts = None
-                self._ready.append(upload)
-            elif error.is_refusal:
-                # The other places may have expired as well.
-                parts.missing.extend(waiting for waiting, _ in parts.places)
-                parts.places.clear()
+            parts.failed(number, error)
         else:
             upload.failures = 0
             self._see_whether_whole(upload)
+        if parts.are_to_be_asked_for:
+            self._drop_parts(upload)
+            self._ready.append(upload)
+
+    def _drop_parts(self, upload: Upload) -> None:
+        """Forget what is there of a file; whoever asks is told anew."""
+        if upload in self._in_parts:
+            self._in_parts.remove(upload)
+        if upload.parts is not None:
+            self.putter.count(-upload.parts.bytes_there())
+            upload.parts = None
 
     def _see_whether_whole(self, upload: Upload) -> None:
         if upload.parts is not None and upload.parts.are_there:
@@ -372,13 +375,11 @@ class Uploader:
 
     def _begin_again(self, upload: Upload, error: Rejected) -> None:
         """Not taken as it is: ask anew, which tells whether it is refused for good."""
-        if upload in self._in_parts:
-            self._in_parts.remove(upload)
+        self._drop_parts(upload)
         upload.restarts += 1
         if upload.restarts > RESTARTS_MAX:
             self._finish(upload, error)
             return
-        upload.parts = None
         self._fail(upload, error.message, None)
         self._ready.append(upload)
 

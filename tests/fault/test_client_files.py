@@ -20,6 +20,7 @@ import psutil
 import pytest
 
 import tracklog
+from tests.support.fake_artifacts import UNANSWERED
 from tests.support.fake_lane import FakeLane, fake_lane
 from tests.support.seed import seed
 from tests.support.spools import run_program, segments, senders, start_program, sync, wait_until
@@ -164,6 +165,19 @@ def test_a_store_that_fails_in_every_way_gets_everything_in_the_end(parts: FakeL
     assert run.flush(TIMEOUT_S)
     small = {f"small/{number}": b"%d" % number for number in range(20)}
     assert content_of(parts, run) == {"large": data, **small}
+
+
+def test_parts_whose_answers_were_lost_are_not_sent_again(parts: FakeLane):
+    """On new connections and on such as were used before, one by one and several at a time."""
+    answered = [0] * PART_THREADS
+    parts.artifacts.script += [UNANSWERED, *answered, UNANSWERED, UNANSWERED, *answered, UNANSWERED]
+    data = random.Random(3).randbytes(20 * MIB)
+    with tracklog.init(parts.url) as run:
+        run.log_file(data, "large")
+    assert run.flush(TIMEOUT_S)
+    assert not parts.artifacts.script
+    assert content_of(parts, run) == {"large": data}
+    assert put_twice(parts) == {}
 
 
 def test_files_wait_for_a_server_and_for_the_run(spool: Path):

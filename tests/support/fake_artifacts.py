@@ -17,6 +17,7 @@ import zstandard
 API = "/api/tracklog/v1/artifacts/"
 STORE = "/store/"
 READ_BYTES = 2**16
+UNANSWERED = -1
 
 # The owner's id and the path below its files.
 Key = tuple[str, str]
@@ -40,8 +41,9 @@ class FakeArtifacts:
     """Files by owner and path, and how often which bytes were put.
 
     `script` holds statuses that answer the next PUTs in place of the store, None for a connection that ends
-    in the middle of the body. `refuses` tells of a file whether the server refuses it, and why. Files of at
-    most `bundle_max` bytes are asked for in bundles, whose script is `bundle_script`.
+    in the middle of the body, UNANSWERED for one that ends when all is stored. `refuses` tells of a file
+    whether the server refuses it, and why. Files of at most `bundle_max` bytes are asked for in bundles,
+    whose script is `bundle_script`.
     """
 
     def __init__(self) -> None:
@@ -256,10 +258,13 @@ def _serve_put(handler: BaseHTTPRequestHandler, artifacts: FakeArtifacts) -> Non
         pieces.append(piece)
         if artifacts.bytes_per_s:
             time.sleep(len(piece) / artifacts.bytes_per_s)
-    if scripted:
+    if scripted and scripted != UNANSWERED:
         _answer(handler, scripted, b"as the script says", {})
         return
     status, etag = artifacts.put(handler.path, handler.headers, b"".join(pieces))
+    if scripted:
+        handler.close_connection = True
+        return
     _answer(handler, status, b"", {"ETag": f'"{etag}"'})
 
 
