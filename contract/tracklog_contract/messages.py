@@ -347,10 +347,12 @@ CREATE_LOGGED_MODEL: Final = Message(
     ),
 )
 GET_LOGGED_MODEL: Final = Message("GetLoggedModel", (Field("allow_deleted", "bool", default=False),))
+# The model is in the path. MLflow wants it in the body too, where Databricks' SDK does not say it.
+_MODEL_AGAIN: Final = Field("model_id", checks=(TEXT,))
 FINALIZE_LOGGED_MODEL: Final = Message(
     "FinalizeLoggedModel",
     (
-        Field("model_id", checks=(TEXT, REQUIRED)),
+        _MODEL_AGAIN,
         Field("status", "enum", checks=(REQUIRED, INT), numbers=LOGGED_MODEL_STATUSES),
     ),
 )
@@ -382,9 +384,7 @@ SEARCH_LOGGED_MODELS: Final = Message(
     ),
 )
 SET_LOGGED_MODEL_TAGS: Final = Message("SetLoggedModelTags", (_TAGS,))
-LOG_LOGGED_MODEL_PARAMS: Final = Message(
-    "LogLoggedModelParams", (Field("model_id", checks=(TEXT, REQUIRED)), _PARAMS)
-)
+LOG_LOGGED_MODEL_PARAMS: Final = Message("LogLoggedModelParams", (_MODEL_AGAIN, _PARAMS))
 LIST_LOGGED_MODEL_ARTIFACTS: Final = Message(
     "ListLoggedModelArtifacts", (_text("artifact_directory_path"), _PAGE_TOKEN)
 )
