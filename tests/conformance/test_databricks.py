@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import mlflow
+import numpy as np
 import pytest
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import PermissionDenied, Unauthenticated
@@ -222,3 +223,42 @@ def test_a_users_folder_is_theirs(access, as_user):
     MlflowClient().rename_experiment(mine, f"/Users/editor/{name} renamed")
     as_user("databricks", "root")
     mlflow.create_experiment(f"/Users/reader/{name}")
+
+
+def test_nested_runs_datasets_tables_and_external_models_as_everybody(access, as_user):
+    as_user("databricks", "root")
+    name = f"/Shared/{secrets.token_hex(8)}"
+    experiment = mlflow.set_experiment(name)
+    for person, level in (("editor", Level.EDIT), ("reader", Level.READ)):
+        access.grant(person, level, experiment.experiment_id)
+    as_user("databricks", "editor")
+    data = mlflow.data.from_numpy(np.zeros((2, 3)), name="zeros")
+    with mlflow.start_run(run_name="parent") as parent:
+        mlflow.log_input(data, context="training")
+        mlflow.log_table({"question": ["why", "how"]}, "table.json")
+        for number in range(3):
+            with mlflow.start_run(nested=True):
+                mlflow.log_metric("m", number)
+    model = mlflow.create_external_model(name="elsewhere", params={"a": "1"})
+    mlflow.log_model_params({"b": "2"}, model_id=model.model_id)
+    run_id = parent.info.run_id
+    for person in PEOPLE:
+        as_user("databricks", person)
+        named = {one.name for one in mlflow.search_experiments(filter_string=f"name LIKE '{name}%'")}
+        children = mlflow.search_runs(
+            [experiment.experiment_id], f"tags.mlflow.parentRunId = '{run_id}' AND metrics.m > 0"
+        )
+        models = mlflow.search_logged_models([experiment.experiment_id], output_format="list")
+        if person not in MAY_READ:
+            assert (named, len(children), models) == (set(), 0, [])
+            refused(lambda: mlflow.get_logged_model(model.model_id))
+            continue
+        assert (named, sorted(children["metrics.m"])) == ({name}, [1.0, 2.0])
+        assert [one.params for one in models] == [{"a": "1", "b": "2"}]
+        (given,) = mlflow.get_run(run_id).inputs.dataset_inputs
+        assert (given.dataset.name, given.dataset.digest) == ("zeros", data.digest)
+        assert [tag.value for tag in given.tags] == ["training"]
+        assert list(mlflow.load_table("table.json", run_ids=[run_id])["question"]) == ["why", "how"]
+    as_user("databricks", "reader")
+    refused(lambda: MlflowClient().create_run(experiment.experiment_id, tags={"mlflow.parentRunId": run_id}))
+    refused(lambda: mlflow.log_model_params({"c": "3"}, model_id=model.model_id))
