@@ -196,6 +196,14 @@ def test_no_way_leads_to_what_is_of_another_workspace(access, access_api, world,
     assert access.value(entries, int(world.experiment_id)) == before
 
 
+def test_points_are_of_models_only_that_their_logger_may_change(access, access_api, world, own):
+    point = {"key": "m", "value": 1, "timestamp": 1, "step": 0}
+    for model_id, status in ((own.model_id, 200), (world.model_id, 404), (NOTHING.model_id, 404)):
+        batch = {"run_id": own.run_id, "metrics": [{**point, "model_id": model_id}]}
+        answer = access_api.call("POST", "runs/log-batch", batch, access.headers("outsider"))
+        assert answer.status == status, answer.body
+
+
 def test_whoever_may_only_read_is_not_told_to_send_a_bundle(access, access_api, world):
     files = [{"path": "a", "size": 1, "sha256": hashlib.sha256(b"a").hexdigest()}]
     reader, asked = access.headers("reader"), {"run_id": world.run_id, "files": files}

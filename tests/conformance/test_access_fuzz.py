@@ -7,7 +7,9 @@ import base64
 import copy
 import os
 import random
+import re
 import string
+from urllib.parse import quote
 
 import pytest
 
@@ -22,6 +24,7 @@ SEED = int(os.environ.get("ACCESS_FUZZ_SEED", "20261124"))
 ROUTES = [(method, path) for method, path in NEEDS if NEEDS[method, path] is not Need.OPEN]
 # What would end the fuzzer's own being there.
 SPARED = {("DELETE", "/2.0/mlflow/users/delete"), ("PATCH", "/2.0/mlflow/users/update-password")}
+QUERY = ("next", "code", "state", "expires", "signature", "size", "upload", "principal", "workspace")
 PRINTABLE = string.ascii_letters + string.digits + string.punctuation + " "
 
 
@@ -122,6 +125,37 @@ def test_no_credential_and_no_request_gives_what_is_anothers(access):
     assert statuses.get(200, 0) > REQUESTS_MADE / 50
     assert statuses.get(401, 0) > REQUESTS_MADE / 5
     assert statuses.get(404, 0) + statuses.get(403, 0) > REQUESTS_MADE / 10
+
+
+def test_what_is_open_to_all_breaks_for_nobody(access):
+    pick = random.Random(SEED)
+    odd = ["", "a", "%00", "%ff", "..%2f", "experiments/1", "x" * 3000, "1/../2", "%0d%0aA:b", "*"]
+    kinds = [
+        "application/x-www-form-urlencoded",
+        "application/json",
+        "multipart/form-data; boundary=b",
+        "\xff",
+    ]
+    with Api(access.server.url) as api:
+        for _ in range(max(300, REQUESTS_MADE // 10)):
+            method, path = pick.choice([route for route in NEEDS if NEEDS[route] is Need.OPEN])
+            path = re.sub(r"{\w+}", lambda _: quote(pick.choice(odd), safe="%/*"), path)
+            prefix = "/api" if path.startswith("/3.0") else ""
+            query = "&".join(f"{name}={quote(pick.choice(odd), safe='%')}" for name in pick.sample(QUERY, 3))
+            body = pick.choice([b"", b"{}", b"grant_type=client_credentials", b"--b\r\n", pick.randbytes(40)])
+            headers = {
+                "Content-Type": pick.choice(kinds),
+                "Accept": pick.choice(["text/html", "*/*"]),
+                "Cookie": pick.choice(
+                    ["", "tracklog_session=x", "tracklog_attempt=00", "tracklog_attempt=5b5d"]
+                ),
+                "Authorization": pick.choice(["", "Basic Og==", "Bearer x", "Basic AABB", "\xff"]),
+                "X-MLFLOW-WORKSPACE": pick.choice(["", "\xff", OTHER_WORKSPACE]),
+            }
+            what = (SEED, method, prefix + path, query, body, headers)
+            answer = api.call(method, f"{prefix}{path}?{query}", None if method == "GET" else body, headers)
+            assert answer.status < 500, (what, answer.status, answer.body)
+            assert not {"a", "A"} & set(answer.headers), what
 
 
 @pytest.mark.parametrize(

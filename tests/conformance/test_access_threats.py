@@ -76,6 +76,7 @@ def test_a_body_that_unfolds_to_gigabytes_is_refused_while_it_does(access, acces
     before = sum(worker.memory_info().rss for worker in workers)
     answer = access_api.call("POST", path, body, {**headers, **access.headers("root")})
     assert answer.status == 400
+    assert "body is longer than" in answer.json["message"]
     assert sum(worker.memory_info().rss for worker in workers) - before < BOMB_BYTES
 
 

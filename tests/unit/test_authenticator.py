@@ -99,6 +99,17 @@ async def test_nothing_is_trusted_when_changes_could_not_be_asked_for(authentica
         await authenticator.caller(REQUEST, Need.READ)
 
 
+async def test_nor_is_it_for_the_url_of_somebody(authenticator, database, clock):
+    await poll(authenticator)
+    before = (await authenticator.on_behalf_of("ada", "lab", Need.READ)).rights
+    assert (await authenticator.on_behalf_of("ada", "lab", Need.READ)).rights is before
+    clock.now += TRUSTED_S + 0.01
+    assert (await authenticator.on_behalf_of("ada", "lab", Need.READ)).rights is not before
+    database.identity = {**IDENTITY, "disabled": True}
+    with pytest.raises(Rejected, match="not known any more"):
+        await authenticator.on_behalf_of("ada", "lab", Need.READ)
+
+
 async def test_an_answer_from_before_a_change_is_not_remembered(authenticator, database):
     await poll(authenticator)
 

@@ -126,8 +126,7 @@ class Authenticator:
         """
         if need is Need.OPEN:
             return NOBODY
-        if self._clock() - self._asked_at > TRUSTED_S:
-            self.forget()
+        self._forget_what_is_old()
         identity = await self.identity(request)
         named = request.headers.get(WORKSPACE_HEADER, "").strip()
         workspace = named or identity.workspace or identity.home
@@ -185,6 +184,7 @@ class Authenticator:
 
         Raises: Rejected (UNAUTHENTICATED), when they are disabled or gone.
         """
+        self._forget_what_is_old()
         row = await self._pool.fetchrow(SQL["get_identity_by_name"], name)
         if row is None or row["disabled"]:
             raise unauthenticated("Whom this URL was signed for is not known any more.")
@@ -271,6 +271,10 @@ class Authenticator:
         self._by_address.failed(address)
         log.warning("sign_in_failed", principal=name[:100], address=address)
         return False
+
+    def _forget_what_is_old(self) -> None:
+        if self._clock() - self._asked_at > TRUSTED_S:
+            self.forget()
 
     def forget(self) -> None:
         """Ask the database anew from now on."""
