@@ -3,7 +3,7 @@
 import base64
 import contextlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -14,11 +14,9 @@ COMPRESSED_FROM_BYTES: Final = 1024
 
 try:
     import zstandard
-
-    _compress: Callable[[bytes], bytes] | None = zstandard.ZstdCompressor(level=1).compress
 except ImportError:
     # The base installation has no zstd; bodies then go as they are.
-    _compress = None
+    zstandard = None  # type: ignore[assignment]
 
 
 class NotNow(Exception):
@@ -44,6 +42,8 @@ class Post:
         self._prefix = urlsplit(url).path
         self._headers = {"User-Agent": "tracklog", **_authorization(environment)}
         self._link = Link(url, timeout_s=timeout_s)
+        # One for each thread: two that compress by the same one spoil each other's bodies.
+        self._compress = zstandard.ZstdCompressor(level=1).compress if zstandard is not None else None
 
     def send(self, body: bytes, path: str = PATH, content_type: str = "application/msgpack") -> Answer:
         """The answer to one request.
@@ -51,8 +51,8 @@ class Post:
         Raises: OSError or HTTPException, when there is none; whether the server has stored it is not known.
         """
         headers = {**self._headers, "Content-Type": content_type}
-        if _compress is not None and len(body) >= COMPRESSED_FROM_BYTES:
-            body = _compress(body)
+        if self._compress is not None and len(body) >= COMPRESSED_FROM_BYTES:
+            body = self._compress(body)
             headers["Content-Encoding"] = "zstd"
         return self._link.exchange("POST", self._prefix + path, body, headers)
 

@@ -1,6 +1,8 @@
 """Small files that the server takes in bundles: each arrives once, whatever the server answers meanwhile."""
 
+import hashlib
 import random
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -111,3 +113,22 @@ def test_a_file_that_changes_on_its_way_is_refused_and_the_others_are_sent(
     with pytest.raises(Rejected, match=r"has changed since|no longer there"):
         upload_now(ArtifactApi(bundling.url, {}), Owner("r"), files)
     assert bundling.artifacts.content("r") == {"kept": b"kept"}
+
+
+def test_threads_do_not_spoil_each_other_s_bodies(bundling: FakeLane):
+    bundling.artifacts.knows = lambda owner: True
+    data = [random.Random(number).randbytes(SMALL // 2) * 2 for number in range(20)]
+
+    def send(of: int) -> None:
+        api = ArtifactApi(bundling.url, {})
+        for number in range(10):
+            files = [
+                {"path": f"{of}/{number}/{name}", "sha256": hashlib.sha256(one).hexdigest(), "data": one}
+                for name, one in enumerate(data)
+            ]
+            assert {answer["state"] for answer in api.bundle(Owner("r"), files)} == {"stored"}
+        api.close()
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(send, range(4)))
+    assert len(bundling.artifacts.content("r")) == 4 * 10 * len(data)
