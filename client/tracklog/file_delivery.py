@@ -130,10 +130,12 @@ class FileDelivery:
             self.refresh()
             self._tell_sent()
         self._try_again()
+        has_read = False
         for source in self._sources:
             if len(self._under_way) < OPEN_FILES_MAX:
-                self._read_on(source)
-        finished = [] if self._uploader.is_idle else self._uploader.step(STEP_S)
+                has_read = self._read_on(source) or has_read
+        # While there is more to read, what is under way need not be waited for.
+        finished = [] if self._uploader.is_idle else self._uploader.step(0.0 if has_read else STEP_S)
         for upload in finished:
             self._settle(upload)
         for source in self._sources:
@@ -147,11 +149,14 @@ class FileDelivery:
     def _new_source(self, stream: str, numbers: list[int]) -> Source:
         return Source(self._outbox, stream, numbers, numbers[0], 0)
 
-    def _read_on(self, source: Source) -> None:
-        """Read what a stream has to give next, a part of a segment ahead of what is acknowledged."""
+    def _read_on(self, source: Source) -> bool:
+        """Read what a stream has to give next, a part of a segment ahead of what is acknowledged.
+
+        Returns: whether there was something.
+        """
         window = self._windows.setdefault(source.name, _Window())
         if len(window.files) >= AHEAD_FILES:
-            return
+            return False
         found = source.read_ahead(window.end, READ_BYTES) if window.files else source.read(READ_BYTES)
         for record in found:
             window.end = record.end
@@ -163,6 +168,7 @@ class FileDelivery:
                 self._under_way[file.upload] = source, file
                 self._latest[file.upload.key] = file.upload
                 self._uploader.add(file.upload)
+        return bool(found)
 
     def _file_of(self, source: Source, record: Record) -> _File:
         if record.kind == FILE:
