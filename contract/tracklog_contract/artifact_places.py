@@ -4,6 +4,7 @@ import hashlib
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, Literal
 from urllib.parse import unquote_to_bytes, urlsplit
 
@@ -13,6 +14,8 @@ ARTIFACTS: Final = "artifacts"
 SCHEME: Final = "mlflow-artifacts"
 # An index row has room for 2,700 bytes, and a character takes four at most.
 PATH_START_CHARS: Final = 500
+# With its places a longer one may take much more than that many bytes.
+_REMEMBERED_CHARS_MAX: Final = 300
 _LAST_CHARACTER: Final = "\U0010ffff"
 
 Kind = Literal["run", "model", "trace", "experiment"]
@@ -86,7 +89,16 @@ def bounds_below(path: str) -> tuple[str, str, str]:
 
 def places(path: str) -> tuple[Place, ...]:
     """Where a path may lie, the likeliest first: below a run, model or trace, or else in an experiment."""
-    return tuple(_places(path.split("/")))
+    directory, _, name = path.rpartition("/")
+    # A file's name decides nothing, unless it is that of a root, so files of one directory are alike.
+    if name == ARTIFACTS or not directory or len(directory) > _REMEMBERED_CHARS_MAX:
+        return tuple(_places(path.split("/")))
+    return _places_below(directory)
+
+
+@lru_cache(maxsize=1024)
+def _places_below(directory: str) -> tuple[Place, ...]:
+    return tuple(_places(directory.split("/")))
 
 
 def _places(names: Sequence[str]) -> Iterator[Place]:
@@ -111,6 +123,7 @@ def _experiment_id(name: str) -> int | None:
     return None
 
 
+@lru_cache(maxsize=1024)
 def root_of(uri: str) -> str | None:
     """The path in the store that `mlflow-artifacts:/…` names; None for a location that is not in it."""
     try:
