@@ -1,7 +1,9 @@
 """How a process of ours logs: structlog, one JSON line an event, straight to stderr."""
 
+import asyncio
 import logging
 import os
+import select
 from collections.abc import MutableMapping
 from datetime import UTC, datetime
 from typing import Any
@@ -23,6 +25,32 @@ class StderrLines:
             return
 
     log = debug = info = warn = warning = error = critical = fatal = exception = msg
+
+
+class GatheredLines(StderrLines):
+    """Writes the lines of one turn of the event loop together: a system call a line is much of a request."""
+
+    def __init__(self) -> None:
+        self._lines: list[bytes] = []
+
+    def msg(self, message: bytes) -> None:
+        """Write one line, when the loop has done what it is doing."""
+        if not self._lines:
+            asyncio.get_running_loop().call_soon(self._write)
+        self._lines.append(message)
+
+    log = debug = info = warn = warning = error = critical = fatal = exception = msg
+
+    def _write(self) -> None:
+        lines, self._lines = self._lines, []
+        piece = b""
+        for line in lines:
+            # What is longer may be cut by another process's line.
+            if piece and len(piece) + len(line) > select.PIPE_BUF:
+                super().msg(piece)
+                piece = b""
+            piece += line
+        super().msg(piece)
 
 
 def render(_: object, __: str, event: MutableMapping[str, Any]) -> bytes:

@@ -8,10 +8,11 @@ from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
 
 from tracklog_artifacts.carried import CARRIED_BYTES
+from tracklog_server.logs import GatheredLines
 from tracklog_server.middleware import REQUEST_ID, STARTED_AT
 
 PATH_CHARS_MAX: Final = 512
-log = structlog.get_logger()
+log = structlog.wrap_logger(GatheredLines())
 
 
 class RequestLog(AbstractAccessLogger):
