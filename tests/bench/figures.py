@@ -1,9 +1,15 @@
 """What is measured: each figure's name, unit and target, and what a measure gives back."""
 
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from tests.bench.load import Load
+from tests.bench.progress import say
+
+_WORDS_MAX: Final = 200
 
 
 @dataclass(frozen=True)
@@ -106,12 +112,14 @@ class SearchFigures:
 class Outcome:
     """One measure of one contestant: every sample of its figures, and what else is worth keeping in the JSON.
 
-    `remarks`: what a reader of the table must know about a figure. `must_match`: facts about the answers that
+    `remarks`: what a reader of the table must know about a figure; `fails`: what a peer could not do, and
+    how that showed. `must_match`: facts about the answers that
     have to be equal to MLflow's. `generator_cpu`: the shares of one core that generating the load took.
     """
 
     samples: dict[Figure, list[float]] = field(default_factory=dict)
     remarks: dict[Figure, str] = field(default_factory=dict)
+    fails: dict[Figure, str] = field(default_factory=dict)
     notes: dict[str, Any] = field(default_factory=dict)
     must_match: dict[str, Any] = field(default_factory=dict)
     generator_cpu: list[float] = field(default_factory=list)
@@ -119,6 +127,23 @@ class Outcome:
     def add(self, figure: Figure, value: float) -> None:
         """One more sample of `figure`."""
         self.samples.setdefault(figure, []).append(value)
+
+    @contextmanager
+    def telling_failures(self, name: str, *concerned: Figure) -> Iterator[None]:
+        """Do what these figures need; where a peer fails at it, that is told in their place.
+
+        Raises: whatever tracklog fails with.
+        """
+        try:
+            yield
+        except (RuntimeError, OSError, subprocess.SubprocessError) as error:
+            if name == "tracklog":
+                raise
+            words = f"{name} fails: {error}"[:_WORDS_MAX]
+            say(words)
+            for figure in concerned:
+                self.samples.pop(figure, None)
+                self.fails[figure] = words
 
     def note_load(self, figure: Figure, load: Load, **more: Any) -> None:
         """Keep what else there is to know about a load, above all whether its generator was in the way."""

@@ -45,6 +45,8 @@ class Results:
                 row.samples[name] = values
                 if figure in outcome.remarks:
                     row.remarks[name] = outcome.remarks[figure]
+            for figure, words in outcome.fails.items():
+                rows.setdefault(figure, Row(figure)).remarks[name] = words
         for row in rows.values():
             of_mlflow = rows.get(row.figure.base, row) if row.figure.base else row
             row.base = of_mlflow.median("mlflow")
@@ -105,9 +107,9 @@ class Row:
     def cell(self, name: Contestant, remarks: list[str]) -> str:
         """The contestant's number with its ratio to MLflow's, and a mark for each of `remarks`."""
         number = self.median(name)
-        if number is None:
+        if number is None and name not in self.remarks:
             return "-"
-        text = _number(number)
+        text = "fails" if number is None else _number(number)
         if name in self.remarks:
             if self.remarks[name] not in remarks:
                 remarks.append(self.remarks[name])
