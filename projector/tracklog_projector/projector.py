@@ -131,6 +131,8 @@ class Projector:
         self._metric_rows = 0
         self._metrics_position = 0
         self._metrics_wanted = 0
+        self._metrics_due = 0
+        self._drain_not_before = 0.0
         self._packed_at: float | None = None
         self._packed_rows = 0
         self._turn_s = 0.0
@@ -152,7 +154,7 @@ class Projector:
                     self._metrics_position = new_position
             elif new_position != position:
                 new_position = await self._read_checkpoint()
-            draining = await self._drain_metrics(new_position)
+            draining = await self._drain_metrics(new_position, busy=fold is not None)
             self._turn_s = time.monotonic() - started
             if fold is not None and not fold.full and not draining:
                 await _wait(self._hurried, PAUSE_S)
@@ -160,10 +162,11 @@ class Projector:
                 await _wait(self._woken, IDLE_POLL_S)
             position = new_position
 
-    async def _drain_metrics(self, position: int) -> bool:
+    async def _drain_metrics(self, position: int, *, busy: bool) -> bool:
         """Write packed latest points as rows, one step, when it is time; True: the next step should follow.
 
-        A search that waits names the position it needs; otherwise they gather for GATHER_METRICS_S.
+        A search that waits names the position it needs; otherwise they gather for GATHER_METRICS_S, and while
+        folds are `busy` they have the time that a step took before the next one.
         """
         if self._metrics_position >= position:
             self._packed_at = None
@@ -173,15 +176,20 @@ class Projector:
             self._packed_at = now
         elif now - self._packed_at >= GATHER_METRICS_S:
             self._packed_at = now
-            self._metrics_wanted = max(self._metrics_wanted, position)
-        if self._metrics_position >= self._metrics_wanted:
+            self._metrics_due = position
+        is_wanted = self._metrics_position < self._metrics_wanted
+        is_due = self._metrics_position < self._metrics_due and not (busy and now < self._drain_not_before)
+        if not is_wanted and not is_due:
             return False
         async with views_turn(self._connection):
             step = await fresh.drain_step(self._connection)
+        ended = time.monotonic()
+        self._drain_not_before = ended + (ended - now)
         self._metric_rows += step.metric_rows
         self._packed_rows += step.packed_rows
         self._metrics_position = step.metrics_position
-        return step.packed_rows > 0 and self._metrics_position < self._metrics_wanted
+        wanted = self._metrics_wanted if busy else max(self._metrics_wanted, self._metrics_due)
+        return step.packed_rows > 0 and self._metrics_position < wanted
 
     async def _read_checkpoint(self) -> int:
         position, self._metrics_position = await self._connection.fetchrow(SQL["own_checkpoint"])
