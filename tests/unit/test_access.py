@@ -4,14 +4,17 @@ import re
 from unittest.mock import MagicMock
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import make_mocked_request
 
 from tracklog_contract.caller import Caller, Level, Need
 from tracklog_contract.errors import Rejected, TooMany
 from tracklog_contract.ids import DEFAULT_WORKSPACE
 from tracklog_ingest.access.principals import check_name
 from tracklog_server import worker
-from tracklog_server.access import passwords, tokens
+from tracklog_server.access import passwords, sessions, tokens
 from tracklog_server.access.commands import expiry
+from tracklog_server.access.login_http import Login
 from tracklog_server.access.needs import NEEDS, need_of
 from tracklog_server.access.quotas_http import QuotaDesk
 from tracklog_server.access.rights import DatabaseRights
@@ -159,3 +162,20 @@ def test_the_default_caller_may_do_everything():
     assert Caller().rights is None
     assert Caller().workspace == DEFAULT_WORKSPACE
     Caller().check_create()
+
+
+@pytest.mark.parametrize(
+    ("public_url", "scheme", "is_secure"),
+    [("https://lab.example", "http", True), ("", "http", False), ("", "https", True)],
+)
+def test_a_cookie_that_came_by_tls_goes_by_tls_only(public_url, scheme, is_secure):
+    request = make_mocked_request("POST", "/login", {"Host": "lab.example"}).clone(scheme=scheme)
+    response = web.Response()
+    secure = Login(MagicMock(), None, public_url)._is_secure(request)
+    sessions.set_cookies(response, sessions.new_secret(), secure=secure)
+    cookie, csrf = (response.cookies[name] for name in (sessions.COOKIE, sessions.CSRF_COOKIE))
+    assert (bool(cookie["secure"]), bool(csrf["secure"])) == (is_secure, is_secure)
+    assert (cookie["samesite"], csrf["samesite"]) == ("Lax", "Lax")
+    # Scripts of our own pages read the second one; no script reads the first.
+    assert (bool(cookie["httponly"]), bool(csrf["httponly"])) == (True, False)
+    assert csrf.value not in cookie.value
