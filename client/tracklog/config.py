@@ -48,6 +48,16 @@ def credentials(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
     return {name: environment[name] for name in _CREDENTIALS if name in environment}
 
 
+def login_name(environment: Mapping[str, str] = os.environ) -> str:
+    """Which login of the environment counts: a token as it is, a password by its user; "" for none."""
+    if token := environment.get("TRACKLOG_TOKEN"):
+        return token
+    user, password = (environment.get(f"MLFLOW_TRACKING_{name}") for name in ("USERNAME", "PASSWORD"))
+    if user and password:
+        return f"{user}:"
+    return environment.get("MLFLOW_TRACKING_TOKEN", "")
+
+
 def mlflow_plugin_is_on(environment: Mapping[str, str] = os.environ) -> bool:
     """May MLflow's client log by the spool: as long as TRACKLOG_MLFLOW_PLUGIN is not 0."""
     return environment.get(MLFLOW_PLUGIN, "").strip().lower() not in ("0", "false", "no", "off")

@@ -96,6 +96,9 @@ class Keeper:
         for stream in list(self._streams):
             stream.sync()
         for outbox in {stream.outbox.path: stream.outbox for stream in waiting}.values():
+            with contextlib.suppress(OSError, RuntimeError):
+                # There is none for a while after each that was not let in.
+                start_sender(outbox)
             _log.warning(
                 "tracklog: not everything is with %s yet%s. It is safe in %s; a sender goes on in the"
                 " background, and `tracklog sync` delivers what is left whenever you like.",
@@ -157,16 +160,17 @@ class Keeper:
         count, not_before = self._restarts.get(outbox.path, (0, 0.0))
         if time.monotonic() >= not_before:
             try:
-                process = start_sender(outbox)
+                process = start_sender(outbox, anew=not count)
             except OSError as error:
                 return f"no sender can be started ({error}); `tracklog sync` delivers it later"
             if process is not None:
                 self._started.append(process)
                 pause_s = min(RESTART_PAUSE_S * 2**count, RESTART_PAUSE_MAX_S)
                 self._restarts[outbox.path] = count + 1, time.monotonic() + pause_s
-        if count > RESTARTS_BEFORE_TELLING:
+        problem = problem_of(outbox)
+        if count > RESTARTS_BEFORE_TELLING and not problem:
             return f"senders end again and again: {outbox.file('sender.log')} says why"
-        return problem_of(outbox)
+        return problem
 
     def _tell_problem(self, outbox: Outbox, problem: str) -> None:
         """Tell the user once that values have to wait, and once that they no longer do."""

@@ -23,11 +23,12 @@ SENDER_LOG_BYTES_MAX: Final = 2**20
 _starting = threading.Lock()
 
 
-def start_sender(outbox: Outbox) -> "subprocess.Popen[bytes] | None":
+def start_sender(outbox: Outbox, *, anew: bool = False) -> "subprocess.Popen[bytes] | None":
     """Start the outbox's sender when none is running and nobody is about to deliver by hand.
 
-    The lock is taken here and handed over with its descriptor, so there is never a second one. The process
-    returned ends at once, when the sender has detached from it. Raises: OSError.
+    `anew`: what kept an earlier one from delivering, maybe long ago, is forgotten. The lock is taken here and
+    handed over with its descriptor, so there is never a second one. The process returned ends at once, when
+    the sender has detached from it. Raises: OSError.
     """
     with _starting:
         if is_locked(outbox.file("sync.lock")):
@@ -36,6 +37,8 @@ def start_sender(outbox: Outbox) -> "subprocess.Popen[bytes] | None":
         if lock is None:
             return None
         try:
+            if anew:
+                outbox.file("status").unlink(missing_ok=True)
             return _spawn(outbox, lock)
         finally:
             os.close(lock)

@@ -28,6 +28,10 @@ class NotNow(Exception):
         self.retry_after_s = retry_after_s
 
 
+class NotLetIn(NotNow):
+    """The server wants another login: nothing can be delivered by this one."""
+
+
 class Post:
     """Sends requests to one server; not to be shared by threads."""
 
@@ -80,8 +84,11 @@ def error_of(answer: Answer) -> tuple[str, str]:
 def not_now(answer: Answer, url: str, message: str) -> NotNow:
     """What an answer that is no verdict on the request means for whoever sends."""
     words = f"{answer.status} {message}".strip()[:500]
-    if answer.status in (401, 403):
-        return NotNow(f"{url} does not let us in ({words}): set TRACKLOG_TOKEN", 10)
+    if answer.status == 401:
+        remedy = "set TRACKLOG_TOKEN, or MLFLOW_TRACKING_TOKEN, to a token that is good"
+        return NotLetIn(f"{url} does not let us in ({words}): {remedy}", 10)
+    if answer.status == 403:
+        return NotNow(f"{url} does not let us in ({words})", 10)
     if answer.status in (404, 405) or ("tracklog-version" not in answer.headers and answer.status < 500):
         return NotNow(f"{url} does not answer as a tracklog server does ({words})", 10)
     return NotNow(f"{url} cannot take anything for now ({words})", retry_after_s(answer))

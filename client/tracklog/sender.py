@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from tracklog.deliveries import delivery_of
-from tracklog.post import NotNow
+from tracklog.post import NotLetIn, NotNow
 from tracklog.spool import Outbox, is_locked, write_whole
 
 _log = logging.getLogger("tracklog")
@@ -59,11 +59,11 @@ class Sender:
         self._problem: str | None = None
         self._last_success = time.monotonic()
         self._failing_since: float | None = None
+        self._is_shut_out = False
 
     def run(self) -> None:
         """Deliver until there is nothing to stay for."""
         with self._delivery:
-            self._say("")
             while not self._is_done():
                 if self._deliver() and self._delivery.has_more:
                     continue
@@ -73,6 +73,14 @@ class Sender:
     def _deliver(self) -> bool:
         try:
             sent = self._delivery.deliver_next()
+        except NotLetIn as error:
+            if self._delivery.has_live_writers:
+                # A program that logs starts another sender, with the login that it has by then.
+                self._is_shut_out = True
+                self._say(error.reason)
+            else:
+                self._pause(error.reason, error.retry_after_s)
+            return False
         except NotNow as error:
             self._pause(error.reason, error.retry_after_s)
             return False
@@ -103,7 +111,7 @@ class Sender:
 
     def _is_done(self) -> bool:
         idle_s = time.monotonic() - self._last_success
-        if self._is_wanted_elsewhere():
+        if self._is_wanted_elsewhere() or self._is_shut_out:
             return True
         if idle_s < IDLE_S:
             return False

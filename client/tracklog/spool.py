@@ -3,7 +3,7 @@
 | in the spool             | what it is |
 |---|---|
 | offline/                 | the outbox of runs that wait for `tracklog sync` |
-| HOST_PORT_CHECKSUM/      | the outbox of one server, which its file `url` names |
+| HOST_PORT_CHECKSUM/      | the outbox of one login at one server, which its file `url` names |
 | …-files/                 | for each of these, an outbox of files, which do not hold up values |
 | STREAM.NUMBER.segment    | what one process logged to one run, in order of the numbers |
 | STREAM.*.data, .sha256   | a file that was logged, or a symbolic link to it, and its checksum once known |
@@ -138,10 +138,15 @@ class Outbox:
             os.close(fd)
 
 
-def outbox_for(spool_dir: Path, url: str) -> Outbox:
-    """The outbox of the server at `url`."""
+def outbox_for(spool_dir: Path, url: str, login: str = "") -> Outbox:
+    """The outbox of the server at `url` for what is logged by one `login` (config.py).
+
+    Each login has its own: nothing may arrive in another's name, nor wait for another's token to be good.
+    """
     place = re.sub(r"[^a-z0-9.]+", "_", url.partition("://")[2])[:80].strip("_")
-    return Outbox(spool_dir / f"{place}_{crc32(url.encode()):08x}", url)
+    # These 32 bits are all of a token that the disk ever sees.
+    checksum = crc32(login.encode(errors="surrogateescape"), crc32(url.encode()))
+    return Outbox(spool_dir / f"{place}_{checksum:08x}", url)
 
 
 def offline_outbox(spool_dir: Path) -> Outbox:

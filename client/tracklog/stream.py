@@ -18,7 +18,7 @@ from typing import Any, Final
 import msgpack
 
 from tracklog import records, rejections
-from tracklog.config import Config
+from tracklog.config import Config, login_name
 from tracklog.rejections import Rejection
 from tracklog.spool import (
     Outbox,
@@ -319,7 +319,7 @@ def _outbox(target: Target, config: Config) -> Outbox:
         outbox = offline_outbox(config.spool_dir)
     else:
         assert target.url is not None
-        outbox = outbox_for(config.spool_dir, target.url)
+        outbox = outbox_for(config.spool_dir, target.url, login_name())
     return outbox.for_files() if target.files else outbox
 
 

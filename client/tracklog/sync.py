@@ -11,9 +11,9 @@ from typing import Any, Final, Protocol, TextIO
 from tqdm import tqdm
 
 from tracklog import rejections
-from tracklog.config import DEFAULT_URL, from_environment
+from tracklog.config import DEFAULT_URL, from_environment, login_name
 from tracklog.deliveries import AnyDelivery, delivery_of
-from tracklog.post import NotNow
+from tracklog.post import NotLetIn, NotNow
 from tracklog.sender import Pauses
 from tracklog.source import Source, allow_open_files
 from tracklog.sources import SOURCES_MAX
@@ -100,7 +100,7 @@ class Sync:
     def _assign(self, offline: Outbox) -> None:
         for stream, number in offline.segments():
             url = self._url or _url_of(offline, stream, number) or self._default_url
-            target = outbox_for(self._spool_dir, url)
+            target = outbox_for(self._spool_dir, url, login_name(self._environment))
             if offline.holds_files:
                 target = target.for_files()
             target.create()
@@ -150,6 +150,8 @@ class Sync:
                 try:
                     delivery.refresh()
                     sent = delivery.deliver_next()
+                except NotLetIn as error:
+                    return error.reason
                 except NotNow as error:
                     sent, reason = False, error.reason
                     time.sleep(min(pauses.next_s(error.retry_after_s), self._patience_s))

@@ -58,7 +58,8 @@ def number(value: Any) -> float:
     if isinstance(value, complex) or getattr(getattr(value, "dtype", None), "kind", "") == "c":
         raise BadInput(f"must be a real number, not {value!r}")
     try:
-        return float(value)
+        # Of an array numpy gives the one item without a warning only by `item`.
+        return float(value if getattr(value, "ndim", 0) == 0 else value.item())
     except (TypeError, ValueError, OverflowError, RuntimeError) as error:
         if not hasattr(value, "item"):
             raise BadInput(f"must be a number: {error}") from None
@@ -122,7 +123,7 @@ def accepted_numbers(values: Mapping[str, Any], known: set[str]) -> tuple[dict[s
                 known.add(key)
             accepted[key] = number(value)
         except BadInput as error:
-            problems.append(f"{key!r}: {error}")
+            problems.append(f"{key!r:.100}: {error}")
     return accepted, problems
 
 

@@ -19,8 +19,10 @@ from cryptography.x509.oid import NameOID
 
 import tracklog
 from tests.support.fake_lane import FakeLane, error, fake_lane
-from tests.support.spools import sender_logs
+from tests.support.spools import problems, sender_logs, wait_until
+from tracklog.config import login_name
 from tracklog.post import Post
+from tracklog.spool import outboxes
 
 
 def test_credentials_go_to_the_server_and_not_to_the_disk(lane: FakeLane, spool: Path, monkeypatch):
@@ -33,6 +35,32 @@ def test_credentials_go_to_the_server_and_not_to_the_disk(lane: FakeLane, spool:
         if path.is_file():
             assert b"s3cret" not in path.read_bytes(), path
     assert "s3cret" not in sender_logs(spool)
+
+
+def test_a_login_waits_for_no_other_and_goes_in_no_other_s_name(lane: FakeLane, spool: Path, monkeypatch):
+    lane.lets_in = lambda headers: headers.get("Authorization") != "Bearer expired"
+    monkeypatch.setenv("TRACKLOG_TOKEN", "expired")
+    shut_out = tracklog.init(lane.url)
+    shut_out.log({"a": 1})
+    assert "set TRACKLOG_TOKEN" in wait_until(lambda: problems(spool))[0]
+    monkeypatch.setenv("TRACKLOG_TOKEN", "good")
+    with tracklog.init(lane.url) as let_in:
+        let_in.log({"a": 2})
+    assert let_in.flush(20)
+    # A sender that was not let in makes way for one with the login of now.
+    shut_out.finish()
+    assert shut_out.flush(40)
+    assert {run_id: run.statuses for run_id, run in lane.runs.items()} == {
+        shut_out.id: ["FINISHED"],
+        let_in.id: ["FINISHED"],
+    }
+    assert len({outbox.path for outbox in outboxes(spool) if not outbox.holds_files}) == 2
+
+
+def test_the_name_of_an_outbox_holds_no_password():
+    user = {"MLFLOW_TRACKING_USERNAME": "ada", "MLFLOW_TRACKING_PASSWORD": "guess me"}
+    assert login_name(user) == login_name({**user, "MLFLOW_TRACKING_PASSWORD": "another"}) == "ada:"
+    assert login_name({}) == ""
 
 
 def test_a_request_goes_by_way_of_the_proxy_of_the_environment(lane: FakeLane, monkeypatch):

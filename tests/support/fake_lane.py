@@ -43,6 +43,7 @@ class FakeLane:
         self.requests: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
         self.refuses: Callable[[dict[str, Any]], bool] = lambda request: False
+        self.lets_in: Callable[[dict[str, str]], bool] = lambda headers: True
         self._last: dict[bytes, tuple[int, dict[str, Any]]] = {}
         self._lock = threading.Lock()
 
@@ -144,8 +145,12 @@ def fake_lane(
             body = self.rfile.read(int(self.headers["Content-Length"]))
             if self.headers["Content-Encoding"] == "zstd":
                 body = zstandard.decompress(body)
-            shared.headers.append(dict(self.headers))
-            answer = shared.answer(body)
+            headers = dict(self.headers)
+            shared.headers.append(headers)
+            if shared.lets_in(headers):
+                answer = shared.answer(body)
+            else:
+                answer = error(401, "UNAUTHENTICATED", "The token has expired.")
             if answer is None:
                 self.close_connection = True
                 return

@@ -1,6 +1,7 @@
 """What may be logged: numbers and columns of every kind, and a clear refusal for the rest."""
 
 import math
+import warnings
 from array import array
 from decimal import Decimal
 from fractions import Fraction
@@ -32,6 +33,19 @@ class Tensor:
         return 2.5
 
 
+class ArrayOfOne:
+    """As numpy's: only `item` gives its number without a warning."""
+
+    ndim = 1
+
+    def __float__(self):
+        warnings.warn("conversion of an array with ndim > 0 to a scalar", DeprecationWarning, stacklevel=2)
+        return 1.5
+
+    def item(self):
+        return 1.5
+
+
 def kind(value):
     """A name for a case that is the same in every process."""
     return type(value).__name__
@@ -48,6 +62,7 @@ def kind(value):
         (Decimal("0.25"), 0.25),
         (Fraction(1, 4), 0.25),
         (Tensor(), 2.5),
+        (ArrayOfOne(), 1.5),
         (math.inf, math.inf),
     ],
     ids=kind,
