@@ -18,7 +18,7 @@ from tracklog_artifacts.s3_config import S3Config
 from tracklog_artifacts.s3_listing import PAGE_KEYS_MAX, S3Listing
 from tracklog_artifacts.s3_sign import S3Signer, SigningKeys
 from tracklog_artifacts.s3_write import S3Write
-from tracklog_artifacts.store import Bundles, Entry, Part, SignedRequest, Stat
+from tracklog_artifacts.store import Bundles, Entry, Misconfigured, Part, SignedRequest, Stat
 from tracklog_contract.errors import INVALID, NOT_FOUND, Rejected, Unavailable
 
 _KEY_BYTES_MAX: Final = 1024
@@ -60,9 +60,15 @@ class S3Store:
 
         Raises: Misconfigured or Unavailable, saying what to look at.
         """
-        await self._calls.run(
-            self._client.list_objects_v2, Bucket=self._config.bucket, Prefix=self._config.key(""), MaxKeys=1
-        )
+        place = {"Bucket": self._config.bucket, "Prefix": self._config.key("")}
+        try:
+            await self._calls.run(self._client.list_objects_v2, **place, MaxKeys=1)
+        except Rejected as error:
+            # No bucket is a listing's own answer; this is some other server's.
+            raise Misconfigured(
+                f"The artifact store {self._config} does not answer as an S3 server does:"
+                " check --artifact-endpoint."
+            ) from error
 
     @asynccontextmanager
     async def open(self, path: ArtifactPath) -> AsyncIterator["S3File"]:

@@ -14,8 +14,9 @@ from urllib.parse import parse_qs
 
 import boto3
 import pytest
-from aiohttp import ClientSession, TCPConnector
+from aiohttp import ClientSession, TCPConnector, web
 from aiohttp.abc import AbstractResolver
+from aiohttp.test_utils import TestServer
 from botocore.credentials import RefreshableCredentials
 
 from tests.conformance.store_contract import Sender, SignedContract, pieces, read, sha256_of
@@ -150,6 +151,15 @@ class S3Contract(SignedContract):
                 with pytest.raises(Misconfigured, match=text) as refusal:
                     await attempt
                 assert "not-the-secret" not in refusal.value.message
+
+
+async def test_a_server_that_is_none_of_s3_is_told():
+    """Whatever answers 404 to a listing, as most web servers do."""
+    session = boto3.session.Session("key", "not-the-secret")
+    async with TestServer(web.Application()) as server:
+        config = S3Config("bucket", endpoint=str(server.make_url("")).rstrip("/"), path_style=True)
+        with pytest.raises(Misconfigured, match="does not answer as an S3 server does: check --artifact-en"):
+            await S3Store(config, session=session).check()
 
 
 class TestSwift(S3Contract):
