@@ -25,7 +25,7 @@ def tracklog(access, capsys, monkeypatch):
 
 def test_users_groups_tokens_and_permissions_by_command(access, access_api, tracklog):
     name, group = f"cli {secrets.token_hex(6)}", f"group {secrets.token_hex(6)}"
-    tracklog("user", "create", name, "--service")
+    assert f"--user '{name}'`" in tracklog("user", "create", name, "--service")
     assert f"{name}\tservice\t-\t-\tdefault\n" in tracklog("user", "list")
     assert "already exists" in tracklog("user", "create", name, code=1)
     make_token = ("token", "create", "--user", name, "--expires", "2h", "--comment")
@@ -47,6 +47,8 @@ def test_users_groups_tokens_and_permissions_by_command(access, access_api, trac
     tracklog("permission", "set", "NO_PERMISSIONS", "--group", group, "--experiment", world.experiment_id)
     assert f"group {group}" not in tracklog("permission", "list")
     assert "give either" in tracklog("permission", "set", "CAN_READ", code=1)
+    nowhere = ("permission", "set", "CAN_READ", "--user", name, "--experiment", "4711000")
+    assert "No Experiment with id=4711000 exists in workspace default" in tracklog(*nowhere, code=1)
     tracklog("user", "password", name, text=f"{PASSWORD}\n")
     tracklog("permission", "set", "CAN_MANAGE", "--user", name)
     assert status(basic(name, PASSWORD)) == 200

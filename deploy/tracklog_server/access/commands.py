@@ -3,13 +3,15 @@
 import datetime as dt
 import getpass
 import json
+import shlex
 import sys
 from argparse import Namespace
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final
 
+from tracklog_contract.access_events import NO_EXPERIMENT
 from tracklog_contract.caller import Level
-from tracklog_contract.errors import INVALID, Rejected
+from tracklog_contract.errors import INVALID, NOT_FOUND, Rejected
 from tracklog_contract.ids import DEFAULT_WORKSPACE
 from tracklog_ingest.access import permissions, principals, teams, workspaces
 from tracklog_ingest.access.permissions import Resource
@@ -29,7 +31,8 @@ async def create_user(turn: Turn, given: Namespace) -> Lines:
     await principals.create_principal(
         turn, given.name, service=given.service, admin=given.admin, home=given.workspace
     )
-    return [f"{given.name} is there; `tracklog token create --user {given.name}` gives a token."]
+    name = shlex.quote(given.name)
+    return [f"{given.name} is there; `tracklog token create --user {name}` gives a token."]
 
 
 async def list_users(turn: Turn, _: Namespace) -> Lines:
@@ -206,10 +209,19 @@ async def grant(turn: Turn, given: Namespace) -> Lines:
     if level == Level.NONE:
         await _take_away(turn, given, resource)
     else:
+        await _require_there(turn, given.workspace, resource)
         await permissions.set_permission(
             turn, given.workspace, resource, level, **await _grantee(turn, given)
         )
     return []
+
+
+async def _require_there(turn: Turn, workspace: str, resource: Resource) -> None:
+    """Nobody is to be given what somebody else may make one day. Raises: Rejected."""
+    if (number := resource.experiment_id) != NO_EXPERIMENT:
+        rows = await turn.fetch("load_experiments", [number])
+        if not rows or rows[0]["workspace"] != workspace:
+            raise Rejected(NOT_FOUND, f"No Experiment with id={number} exists in workspace {workspace}")
 
 
 async def _take_away(turn: Turn, given: Namespace, resource: Resource) -> None:
