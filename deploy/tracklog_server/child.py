@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 from tracklog_server.json_lines import log
+from tracklog_server.problems import FAILED
 
 # A process that lived this long did not fail at once: its next restart is immediate again.
 SETTLED_S: Final = 5.0
@@ -90,7 +91,9 @@ class Child:
         code = self.process.poll()
         self._listen()
         if code is not None:
-            self._note_end(self.process, code, expected=expected or (self.once and code == 0))
+            # One that does its work once has told by itself why it could not.
+            told = self.once and code in (0, FAILED)
+            self._note_end(self.process, code, expected=expected or told)
 
     def signal(self, number: int) -> None:
         """Send a signal, if there is a process."""

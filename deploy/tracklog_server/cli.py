@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import fields
-from typing import Any
+from typing import Any, Final
 
 from tracklog_server.gc_options import GcOptions
 from tracklog_server.gc_options import add_options as add_gc_options
@@ -16,13 +16,14 @@ from tracklog_server.problems import FAILED, AlreadyTold, StartError
 from tracklog_server.settings import OPTIONS, Settings, environment_name, load, option_name
 
 INTERRUPTED = 130
+SECONDS_MAX: Final = 1e9
 # The client's own command: it needs nothing of the server's.
 SYNC = "sync"
 GC = "gc"
 
 # Loaded only when asked for: the server's parent process stays small.
 COMMANDS = {
-    "server": ("tracklog_server.supervisor", "start everything, and stop it on Ctrl-C", tuple(OPTIONS)),
+    "server": ("tracklog_server.supervisor", "start the server; Ctrl-C stops it", tuple(OPTIONS)),
     "rebuild": (
         "tracklog_server.rebuild",
         "rebuild the views from the log, beside the live ones, and switch over",
@@ -119,11 +120,18 @@ def _add_sync(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     sub.add_argument(
         "--timeout",
         metavar="SECONDS",
-        type=float,
+        type=_seconds,
         default=30.0,
         dest="patience_s",
         help="give up after so long without progress (default: %(default)s)",
     )
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text) if text.replace(".", "", 1).isdecimal() else -1.0
+    if not 0 <= seconds <= SECONDS_MAX:
+        raise argparse.ArgumentTypeError(f"must be a number of seconds, not {text!r}")
+    return seconds
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -67,7 +67,7 @@ class EmbeddedPostgres:
         if not self._user.can_enter(data_dir):
             raise StartError(
                 f"PostgreSQL cannot run as root, and user {self._user.name!r} may not enter {data_dir}:"
-                " choose a --data-dir outside, such as /var/lib/tracklog"
+                " choose a --data-dir (TRACKLOG_DATA_DIR) outside, such as /var/lib/tracklog"
             )
         self.data = data_dir.resolve() / "postgres"
         self._programs = postgres_files.programs(self._user, data_dir)

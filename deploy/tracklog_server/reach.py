@@ -24,7 +24,10 @@ def database_of(settings: Settings) -> Iterator[str]:
     if settings.database_url is not None:
         yield settings.database_url
     elif not (settings.data_dir / "postgres").exists():
-        raise StartError(f"there is no tracklog data in {settings.data_dir}")
+        raise StartError(
+            f"there is no tracklog data in {settings.data_dir}: give the server's --data-dir or"
+            " --database-url, or start `tracklog server` first, which makes it"
+        )
     elif (holder := holder_of(settings.data_dir)) is not None:
         if not holder.socket_dir:
             raise StartError(

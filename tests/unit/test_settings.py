@@ -7,6 +7,7 @@ import pytest
 
 from tracklog_artifacts.s3_config import S3Config
 from tracklog_server import cli
+from tracklog_server.cli import command_line
 from tracklog_server.problems import StartError
 from tracklog_server.settings import OPTIONS, Settings, environment_name, load, option_name
 from tracklog_server.task import Task
@@ -217,3 +218,11 @@ def test_a_wrong_setting_ends_with_one_line_and_exit_code_1(capsys):
     assert capsys.readouterr().err == (
         "tracklog: --port must be a whole number from 0 to 65535, not 'none'\n"
     )
+
+
+@pytest.mark.parametrize("text", ["nan", "inf", "-1", "1e400", "soon", ""])
+def test_sync_waits_for_a_number_of_seconds(text, capsys):
+    assert command_line().parse_args(["sync", "--timeout", "1.5"]).patience_s == 1.5
+    with pytest.raises(SystemExit):
+        command_line().parse_args(["sync", f"--timeout={text}"])
+    assert "must be a number of seconds" in capsys.readouterr().err
