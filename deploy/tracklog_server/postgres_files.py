@@ -118,11 +118,17 @@ def initialise(data: Path, user: PostgresUser, folder: Path) -> None:
         **user.process_options(),
     )
     if done.returncode != 0:
-        reason = [line for line in done.stdout.splitlines() if line.strip()][-1:]
-        raise StartError(f"the database in {data} could not be made: {' '.join(reason)}")
+        raise StartError(f"the database in {data} could not be made: {reason_in(done.stdout)}")
     _restrict_access(unfinished)
     unfinished.rename(data)
     _sync(data.parent)
+
+
+def reason_in(output: str) -> str:
+    """Why initdb failed: of all that it printed the line that says so, else the last."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    errors = [line for line in lines if any(word in line for word in ("FATAL:", "PANIC:", "error:"))]
+    return (errors or lines[-1:] or ["it said nothing"])[0]
 
 
 def _restrict_access(data: Path) -> None:

@@ -67,12 +67,16 @@ class Checkpoints:
 
     async def run(self) -> None:
         """Follow the projector until cancelled, through any loss of the connection."""
+        told = ""
         while True:
             started = time.monotonic()
             try:
                 await self._follow()
             except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
-                log.warning("checkpoint_watch_lost", reason=str(error) or type(error).__name__)
+                reason = str(error) or type(error).__name__
+                if reason != told:
+                    log.warning("checkpoint_watch_lost", reason=reason)
+                told = reason
             await asyncio.sleep(max(0.0, 0.2 - (time.monotonic() - started)))
 
     async def _follow(self) -> None:

@@ -106,6 +106,7 @@ class Authenticator:
 
     async def run(self) -> None:
         """Ask for changes of access until cancelled."""
+        told = ""
         while True:
             try:
                 asked_at = self._clock()
@@ -115,8 +116,12 @@ class Authenticator:
                     self._version = version
                 self._asked_at = asked_at
                 await self._write_used()
+                told = ""
             except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
-                log.warning("access_watch_lost", reason=str(error) or type(error).__name__)
+                reason = str(error) or type(error).__name__
+                if reason != told:
+                    log.warning("access_watch_lost", reason=reason)
+                told = reason
             await asyncio.sleep(POLL_S)
 
     async def caller(self, request: web.Request, need: Need) -> Caller:

@@ -37,14 +37,19 @@ class RequestRates:
 
     async def run(self) -> None:
         """Ask for changes of quotas until cancelled."""
+        told = ""
         while True:
             try:
                 changes = await self._pool.fetchval(SQL["get_quota_changes"], timeout=POLL_S)
                 if changes != self._changes:
                     await self._load()
                     self._changes = changes
+                told = ""
             except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
-                log.warning("quota_watch_lost", reason=str(error) or type(error).__name__)
+                reason = str(error) or type(error).__name__
+                if reason != told:
+                    log.warning("quota_watch_lost", reason=reason)
+                told = reason
             await asyncio.sleep(POLL_S)
 
     async def _load(self) -> None:
