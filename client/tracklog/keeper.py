@@ -33,7 +33,8 @@ class Keeper:
 
     def __init__(self) -> None:
         self._streams: list[Stream] = []
-        self._troubled: set[Path] = set()
+        # Of each outbox that has trouble: what the user knows of it.
+        self._troubled: dict[Path, str] = {}
         self._told_elsewhere: weakref.WeakSet[Stream] = weakref.WeakSet()
         self._exit_timeout_s = 0.0
         self._begin_anew()
@@ -95,16 +96,21 @@ class Keeper:
         self._tell_rejections()
         for stream in list(self._streams):
             stream.sync()
+        told: set[tuple[str | None, str]] = set()
         for outbox in {stream.outbox.path: stream.outbox for stream in waiting}.values():
             with contextlib.suppress(OSError, RuntimeError):
                 # There is none for a while after each that was not let in.
                 start_sender(outbox)
+            problem = problem_of(outbox)
+            if (outbox.url, problem) in told:
+                continue
+            told.add((outbox.url, problem))
             _log.warning(
                 "tracklog: not everything is with %s yet%s. It is safe in %s; a sender goes on in the"
                 " background, and `tracklog sync` delivers what is left whenever you like.",
                 outbox.url,
-                f" ({problem})" if (problem := problem_of(outbox)) else "",
-                outbox.path,
+                f" ({problem})" if problem else "",
+                outbox.path.parent,
             )
 
     def forget_parent(self) -> None:
@@ -175,16 +181,22 @@ class Keeper:
     def _tell_problem(self, outbox: Outbox, problem: str) -> None:
         """Tell the user once that values have to wait, and once that they no longer do."""
         known = outbox.path in self._troubled
+        # Values and files of one server usually have the same trouble.
+        other = outbox.for_values() if outbox.holds_files else outbox.for_files()
         if problem and not known:
-            self._troubled.add(outbox.path)
-            _log.warning(
-                "tracklog: %s. Nothing is lost: what is logged waits in %s until it can be sent.",
-                problem,
-                outbox.path,
-            )
+            self._troubled[outbox.path] = problem
+            if self._troubled.get(other.path) != problem:
+                _log.warning(
+                    "tracklog: %s. Nothing is lost: what is logged waits in %s until it can be sent.",
+                    problem,
+                    outbox.path.parent,
+                )
         elif known and not problem:
-            self._troubled.remove(outbox.path)
-            _log.warning("tracklog: %s takes what is logged again", outbox.url)
+            del self._troubled[outbox.path]
+            if not problem_of(other):
+                self._troubled.pop(other.path, None)
+            if other.path not in self._troubled:
+                _log.warning("tracklog: %s takes what is logged again", outbox.url)
 
     def _tell_rejections(self) -> None:
         for stream in list(self._streams):

@@ -187,5 +187,10 @@ def _proxy(scheme: str, place: str) -> tuple[str, int] | None:
     proxy = urllib.request.getproxies().get(scheme)
     if not proxy or urllib.request.proxy_bypass(place):
         return None
-    parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
-    return (parts.hostname or "", parts.port or 80)
+    try:
+        parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+        port = parts.port or 80
+    except ValueError as error:
+        # It may hold a password, and is not repeated.
+        raise OSError(f"the environment's {scheme}_proxy is no URL") from error
+    return parts.hostname or "", port

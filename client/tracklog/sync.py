@@ -19,8 +19,9 @@ from tracklog.source import Source, allow_open_files
 from tracklog.sources import SOURCES_MAX
 from tracklog.spool import Outbox, SegmentName, offline_outbox, outbox_for, outboxes, try_lock
 
-# Without any progress for so long, what is left stays in the spool.
-PATIENCE_S: Final = 30.0
+# Without any progress for so long, what is left stays in the spool: longer than a run is waited for that the
+# server does not know, which is refused in the end.
+PATIENCE_S: Final = 40.0
 LOCK_POLL_S: Final = 0.02
 SAY_WAITING_AFTER_S: Final = 2.0
 LINE_EVERY_S: Final = 2.0

@@ -121,7 +121,7 @@ def _add_sync(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
         "--timeout",
         metavar="SECONDS",
         type=_seconds,
-        default=30.0,
+        default=40.0,
         dest="patience_s",
         help="give up after so long without progress (default: %(default)s)",
     )

@@ -145,6 +145,33 @@ def test_data_waits_for_a_server_that_is_not_there_yet(spool: Path, caplog):
     assert len([r for r in caplog.records if "cannot be reached" in r.getMessage()]) <= 2
 
 
+def test_a_server_that_is_away_is_told_once_for_values_and_files(spool: Path, monkeypatch, caplog):
+    monkeypatch.setattr(keeper.KEEPER, "_exit_timeout_s", 2.0)
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    run = tracklog.init(url)
+    run.log({"a": 1})
+    run.log_file(b"small", "f")
+    outboxes = {run._stream.outbox.path, run._file_stream.outbox.path}
+    wait_until(lambda: outboxes <= keeper.KEEPER._troubled.keys())
+
+    def told(words: str) -> int:
+        return sum(url in r.getMessage() and words in r.getMessage() for r in caplog.records)
+
+    assert told("Nothing is lost") == 1
+    keeper.KEEPER.wait_at_exit()
+    assert told("not everything is with") == 1
+    with fake_lane(port):
+        run.finish()
+        assert run.flush(TIMEOUT_S)
+        run = tracklog.resume(run.id, url)
+        # What was told of is looked at when there is something to be delivered.
+        wait_until(lambda: run.log({"a": 2}) or told("takes what is logged again"))
+        run.finish()
+        assert run.flush(TIMEOUT_S)
+    assert told("takes what is logged again") == 1
+
+
 @pytest.mark.parametrize(
     ("answer", "words"),
     [

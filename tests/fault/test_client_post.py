@@ -72,6 +72,12 @@ def test_a_request_goes_by_way_of_the_proxy_of_the_environment(lane: FakeLane, m
     assert (answer.status, lane.headers[0]["Host"]) == (503, "tracklog.invalid")
 
 
+def test_a_proxy_that_is_no_url_is_told_as_what_keeps_from_the_server(lane: FakeLane, monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://u:s3cret@[h:1")
+    with pytest.raises(OSError, match="the environment's http_proxy is no URL"):
+        Post(lane.url.replace("127.0.0.1", "tracklog.invalid"), {}).send(b"")
+
+
 def test_a_connection_that_the_server_closed_while_it_was_idle_is_no_failure():
     """One answer for each connection, without a word that it will be closed."""
     answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
