@@ -4,7 +4,9 @@
     run.log({"loss": 0.5})
     run.finish()
 
-`log` writes to a spool on the local disk and returns; a process of its own delivers it. The base
+`log` writes to a spool on the local disk and returns; a process of its own delivers it. What goes wrong
+meanwhile is told by Python's logging, logger `tracklog`. TRACKLOG_URL, TRACKLOG_TOKEN and the other settings
+of the environment are in the README, as is the command `tracklog sync`, which delivers offline runs. The base
 installation has no server dependencies, so it is light enough to sit beside a training script.
 """
 

@@ -59,7 +59,7 @@ def init(
 
     Args: url: the server; by default TRACKLOG_URL, else MLFLOW_TRACKING_URI where that is http(s), else
     http://127.0.0.1:5000. experiment: its name; made when it is not there. name: the run's; the server finds
-    one otherwise. mode: "offline" needs no server: `tracklog sync` delivers the run.
+    one otherwise. mode: "offline" needs no server: `tracklog sync` delivers the run. tags, params: the first.
     Raises: BadInput (a ValueError), for what the server would refuse; never because of disk or network.
     """
     if mode not in ("online", "offline"):
@@ -104,7 +104,9 @@ class Run(RunFiles):
     What was logged is in the spool on this machine's disk when the call returns: it survives SIGKILL of the
     program, and a power cut but for the last second. A sender process brings it to the server, in order and
     once. A forked child may go on using it; pickled, it arrives as the same run resumed. A call with bad
-    input raises BadInput, a ValueError and TypeError, after logging the rest of what it was given.
+    input raises BadInput, a ValueError and TypeError, after logging the rest of what it was given; one after
+    `finish` a ValueError, for then only `resume` goes on. In a `with` block the run ends with it, FAILED after an
+    exception; one that nobody ends does with the program.
     """
 
     def __init__(self, target: Target, config: Config, *, owner: bool) -> None:

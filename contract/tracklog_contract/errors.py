@@ -95,7 +95,7 @@ class Busy(TracklogError):
 
 
 class Unavailable(TracklogError):
-    """The outcome is unknown, usually because the database went away. Resend."""
+    """The outcome is unknown, usually because the server or its database went away. Resend."""
 
     error_code = "TEMPORARILY_UNAVAILABLE"
     status = 503
