@@ -105,8 +105,8 @@ class Run(RunFiles):
     program, and a power cut but for the last second. A sender process brings it to the server, in order and
     once. A forked child may go on using it; pickled, it arrives as the same run resumed. A call with bad
     input raises BadInput, a ValueError and TypeError, after logging the rest of what it was given; one after
-    `finish` a ValueError, for then only `resume` goes on. In a `with` block the run ends with it, FAILED after
-    an exception; one that nobody ends does with the program.
+    `finish` a ValueError, for then only `resume` goes on. In a `with` block the run ends with it, FAILED
+    after an exception; one that nobody ends does with the program.
     """
 
     def __init__(self, target: Target, config: Config, *, owner: bool) -> None:
