@@ -38,9 +38,9 @@ CREDENTIAL_CHARS_MAX: Final = 8192
 # scrypt takes a core and 16 MiB: only so many at a time, the others wait.
 PASSWORDS_AT_ONCE: Final = 2
 WORKSPACE_HEADER: Final = "X-MLFLOW-WORKSPACE"
-# HTTP basic's user name beside a token in the password's place; the principal's own name will do as well.
 # No scheme that a header could have: a cookie's place in the cache of credentials.
 SESSION: Final = "\0session"
+# HTTP basic's user name beside a token in the password's place; the principal's own name will do as well.
 TOKEN_USER: Final = "token"  # noqa: S105 (a name, no secret)
 log = structlog.get_logger()
 
