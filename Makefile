@@ -6,23 +6,29 @@ PYTHON ?= $(shell for python in python3 python3.11 python3.12 python3.13 python3
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
+# Bytecode is made at the first import, of what is imported: pip would compile ten times as much.
+PIP_INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --no-compile
+unexport PYTHONDONTWRITEBYTECODE
 TWO_AT_A_TIME := -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: check install run test format lint types unit conformance differential mutations fault bench all clean
 
 check: format lint types unit conformance
 
-$(VENV)/.installed-server: pyproject.toml
+$(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "tracklog needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed-server: pyproject.toml | $(BIN)/python
 	@echo "Installing tracklog into $(VENV) (once; needs a package index)"
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/pip install --quiet --disable-pip-version-check -e '.[server]'
+	@$(PIP_INSTALL) -e '.[server]'
 	@touch $@
 
-$(VENV)/.installed-test: $(VENV)/.installed-server
-	@echo "Installing what tests need into $(VENV) (once)"
-	@$(BIN)/pip install --quiet --disable-pip-version-check -e '.[test]'
-	@touch $@
+# The server with it, in one go.
+$(VENV)/.installed-test: pyproject.toml | $(BIN)/python
+	@echo "Installing tracklog and what tests need into $(VENV) (once; needs a package index)"
+	@$(PIP_INSTALL) -e '.[test]'
+	@touch $(VENV)/.installed-server $@
 
 install: $(VENV)/.installed-server
 
