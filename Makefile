@@ -1,6 +1,6 @@
 # make run = the server, make test = everything CI checks; no argument = what you run while editing.
-# Files of long tests come first and of many small ones last, so that no process is left alone with a long one.
-# Faults come after all else, two at a time; those marked `alone`, which count on the machine being theirs, last.
+# Faults come after all else, more at a time since most of each is waiting; those
+# marked `alone`, which count on the machine being theirs, last.
 # The first Python here that is new enough.
 PYTHON ?= $(shell for python in python3 python3.11 python3.12 python3.13 python3.14; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
@@ -9,7 +9,9 @@ BIN := $(VENV)/bin
 # Bytecode is made at the first import, of what is imported: pip would compile ten times as much.
 PIP_INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --no-compile
 unexport PYTHONDONTWRITEBYTECODE
-TWO_AT_A_TIME := -n 2 --dist loadfile --no-loadscope-reorder
+PYTEST := $(BIN)/pytest -q -p no:cacheprovider
+# Files in the order of tests/conftest.py.
+AT_A_TIME := --dist loadfile --no-loadscope-reorder -n
 
 .PHONY: check install run test format lint types unit conformance differential mutations fault bench all clean
 
@@ -39,9 +41,9 @@ test: $(VENV)/.installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest -q -p no:cacheprovider $(TWO_AT_A_TIME) tests/conformance tests/unit
-	$(BIN)/pytest -q -p no:cacheprovider $(TWO_AT_A_TIME) -m 'not alone' tests/fault
-	$(BIN)/pytest -q -p no:cacheprovider -m alone tests/fault
+	$(PYTEST) $(AT_A_TIME) 2 tests/conformance tests/unit
+	$(PYTEST) $(AT_A_TIME) 4 -m 'not alone' tests/fault
+	$(PYTEST) -m alone tests/fault
 
 format: $(VENV)/.installed-test
 	$(BIN)/ruff check --quiet --fix-only .

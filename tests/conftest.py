@@ -14,8 +14,28 @@ from tests.support.spools import temporary_spool
 from tests.support.swift import running_swift
 from tracklog.config import MLFLOW_PLUGIN
 
+# Begun first, the longest first: else one of several processes is left with one of them at the end, alone.
+LONG_FILES = (
+    "test_differential.py",
+    "test_startup.py",
+    "test_replay.py",
+    "test_artifact_kill.py",
+    "test_gc.py",
+    "test_kill.py",
+    "test_races.py",
+    "test_wide.py",
+    "test_client_kill.py",
+    "test_fuzz.py",
+)
+
 # MLflow's client as it comes, unless a test or the whole run is to be with the plugin.
 os.environ.setdefault(MLFLOW_PLUGIN, "0")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests of long files first; all others stay in their order."""
+    turn = {name: number for number, name in enumerate(LONG_FILES)}
+    items.sort(key=lambda item: turn.get(item.path.name, len(turn)))
 
 
 @pytest.fixture(scope="session")
