@@ -1,5 +1,5 @@
 # make run = the server, make test = everything CI checks; no argument = what you run while editing.
-# Faults come after all else, more at a time since most of each is waiting; those
+# mypy runs beside the tests. Faults come after all else, more at a time since most of each is waiting; those
 # marked `alone`, which count on the machine being theirs, last.
 # The first Python here that is new enough.
 PYTHON ?= $(shell for python in python3 python3.11 python3.12 python3.13 python3.14; do \
@@ -13,7 +13,8 @@ PYTEST := $(BIN)/pytest -q -p no:cacheprovider
 # Files in the order of tests/conftest.py.
 AT_A_TIME := --dist loadfile --no-loadscope-reorder -n
 
-.PHONY: check install run test format lint types unit conformance differential mutations fault bench all clean
+.PHONY: check install run test static tests
+.PHONY: format lint types unit conformance differential mutations fault bench all clean
 
 check: format lint types unit conformance
 
@@ -38,9 +39,14 @@ run: install
 	@exec $(BIN)/tracklog server
 
 test: $(VENV)/.installed-test
+	@$(MAKE) --no-print-directory --jobs 2 static tests
+
+static: $(VENV)/.installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+tests: $(VENV)/.installed-test
 	$(PYTEST) $(AT_A_TIME) 2 tests/conformance tests/unit
 	$(PYTEST) $(AT_A_TIME) 4 -m 'not alone' tests/fault
 	$(PYTEST) -m alone tests/fault
