@@ -1,10 +1,12 @@
-"""The requests that only Databricks has, as in `messages`."""
+"""The requests that only Databricks has, as in `messages`, and by what its clients are known."""
 
 from typing import Final
 
 from tracklog_contract.messages import INT, REQUIRED, TEXT
 from tracklog_contract.shape import Field, Message
 
+# In the User-Agent of all of Databricks' SDKs, and of who uses them.
+DATABRICKS_SDK: Final = "databricks-sdk-"
 BULK_RUNS_MAX: Final = 10_000
 
 

@@ -1,9 +1,10 @@
-"""Reads traces.json, as which MLflow's client stores a trace's spans where it does not send them by OTLP.
+"""Reads and writes traces.json, as which MLflow's client stores spans where it does not send them by OTLP.
 
 Needs the package opentelemetry-proto, so only servers import it.
 """
 
 import base64
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -74,6 +75,35 @@ def read_document(trace_id: str, body: bytes) -> ExportTraceServiceRequest:
     except _WRONG as error:
         raise Rejected(INVALID, "The body is no trace data as MLflow writes it to traces.json.") from error
     return request
+
+
+def document_of(contents: str) -> bytes:
+    """The traces.json of spans in the form that MLflow 2 reads too; they are given in that of MLflow 3."""
+    spans = [_of_mlflow_2(span) for span in json.loads(contents)["spans"]]
+    return json.dumps({"spans": spans}, ensure_ascii=False).encode()
+
+
+def _of_mlflow_2(span: Mapping[str, Any]) -> dict[str, Any]:
+    parent = span["parent_span_id"]
+    return {
+        "name": span["name"],
+        "context": {"trace_id": _hex(span["trace_id"]), "span_id": _hex(span["span_id"])},
+        "parent_id": _hex(parent) if parent else None,
+        "start_time": span["start_time_unix_nano"],
+        "end_time": span["end_time_unix_nano"],
+        "status_code": span["status"]["code"].removeprefix("STATUS_CODE_"),
+        "status_message": span["status"]["message"],
+        "attributes": span["attributes"],
+        "events": [
+            {"name": event["name"], "timestamp": event["time_unix_nano"], "attributes": event["attributes"]}
+            for event in span["events"]
+        ],
+        "links": span["links"],
+    }
+
+
+def _hex(base64_id: str) -> str:
+    return f"0x{base64.b64decode(base64_id).hex()}"
 
 
 def _fill(span: Span, document: Mapping[str, Any]) -> None:

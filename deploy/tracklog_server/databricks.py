@@ -12,21 +12,23 @@ import msgspec
 from aiohttp import web
 
 from tracklog_contract.caller import caller
+from tracklog_contract.databricks_messages import DATABRICKS_SDK
 from tracklog_contract.errors import ENDPOINT_NOT_FOUND, Rejected
 from tracklog_server.access.office import is_admin
 from tracklog_server.middleware import Handler
 
-# In the User-Agent of all of Databricks' SDKs.
-_SDK: Final = "databricks-sdk-"
 _HERE: Final = rb'"mlflow-artifacts:/(?:[^"\\/%]+/)*([^"\\/%]+)'
 _THERE: Final = rb'"dbfs:/databricks/mlflow-tracking/'
+_OF_TRACE: Final = rb'/traces/(tr-[^"\\/%]+)/artifacts'
 # These are keys, never parts of a text, where the quotes would be escaped. Of a location of many names the
 # last is told: by it the Files API knows the place.
 _NAMES: Final = (
     (rb'"artifact_uri":', rb'/models/([^"\\/%]+)/artifacts', rb"\1/logged_models/\2/artifacts"),
     (rb'"artifact_uri":', rb"/([0-9a-f]{32})/artifacts", rb"\1/\2/artifacts"),
     (rb'"artifact_location":', rb"", rb"\1"),
-    (rb'"mlflow.artifactLocation":', rb'/traces/(tr-[^"\\/%]+)/artifacts', rb"\1/\2/artifacts"),
+    (rb'"mlflow.artifactLocation":', _OF_TRACE, rb"\1/\2/artifacts"),
+    # As version 2 of the endpoints tells it.
+    (rb'"key":"mlflow.artifactLocation","value":', _OF_TRACE, rb"\1/\2/artifacts"),
 )
 _RENAMED: Final = tuple(
     (re.compile(re.escape(key) + _HERE + place + b'"'), key + _THERE + name + b'"')
@@ -123,7 +125,7 @@ def middleware() -> Any:
     async def around(request: web.Request, handler: Handler) -> web.StreamResponse:
         response = await handler(request)
         if (
-            _SDK in request.headers.get("User-Agent", "")
+            DATABRICKS_SDK in request.headers.get("User-Agent", "")
             and isinstance(response, web.Response)
             and isinstance(response.body, bytes)
             and response.content_type == "application/json"

@@ -13,7 +13,7 @@ from tracklog_artifacts.service import Artifacts
 from tracklog_contract.caller import ANYONE, CALLER, Caller, Need, caller
 from tracklog_contract.databricks_messages import TRACE_DATA
 from tracklog_contract.errors import INVALID, Rejected
-from tracklog_contract.span_documents import read_document
+from tracklog_contract.span_documents import document_of, read_document
 from tracklog_contract.trace_answers import TraceView
 from tracklog_contract.trace_keys import ARTIFACT_LOCATION_TAG
 from tracklog_contract.validate import path_part
@@ -103,9 +103,9 @@ class TraceData:
 
     async def read(self, request: web.Request) -> web.Response:
         """GET of the spans."""
-        text = await self._traces.data(await self._granted(request))
+        document = document_of(await self._traces.data(await self._granted(request)))
         headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
-        return web.Response(text=text, content_type="application/octet-stream", headers=headers)
+        return web.Response(body=document, content_type="application/octet-stream", headers=headers)
 
     async def _granted(self, request: web.Request) -> str:
         """The trace that a URL is for; from here on the request is that of whom it was signed for."""

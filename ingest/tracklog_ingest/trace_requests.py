@@ -9,6 +9,7 @@ from typing import Any, Final
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from tracklog_contract import validate
+from tracklog_contract.databricks_messages import DATABRICKS_SDK
 from tracklog_contract.errors import INVALID, Rejected
 from tracklog_contract.limits import (
     ASSESSMENT_NAME_CHARS_MAX,
@@ -49,6 +50,12 @@ def trace_id(text: str) -> str:
     if not text:
         raise Rejected(INVALID, "A trace needs an id.")
     return _at_most("trace_id", TRACE_ID_CHARS_MAX, validate.path_part("trace_id", text))
+
+
+def new_trace_id(user_agent: str) -> str:
+    """An id for a trace whose client leaves that to the server, in the form that such a client expects."""
+    # For one of the Databricks flavour only this says that it is a trace's.
+    return f"{'tr-' if DATABRICKS_SDK in user_agent else ''}{uuid.uuid4().hex}"
 
 
 def started(info: Mapping[str, Any]) -> TraceStarted:

@@ -1,6 +1,5 @@
 """MLflow's write endpoints about traces and assessments."""
 
-import uuid
 from typing import Any, Final
 
 from aiohttp import web
@@ -86,7 +85,7 @@ class TraceWrites:
         """POST traces, of version 2: the server gives the id."""
         fields = await body_fields(tm.START_TRACE_V2, request)
         event = TraceStarted(
-            uuid.uuid4().hex,
+            trace_requests.new_trace_id(request.headers.get("User-Agent", "")),
             trace_requests.time_ms(fields["timestamp_ms"]),
             "IN_PROGRESS",
             metadata=trace_requests.metadata(trace_requests.pairs(fields.get("request_metadata", []))),

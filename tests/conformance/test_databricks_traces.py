@@ -231,6 +231,28 @@ def test_a_signed_url_does_what_whom_it_was_signed_for_may_do_then(access, acces
     assert (api.call("PUT", put, body).status, api.call("GET", get).status) == (401, 401)
 
 
+def test_mlflow_2_is_given_an_id_and_a_place_that_it_knows(access, access_api, experiment):
+    headers = {**access.headers("root"), "User-Agent": "mlflow/2.22.5 databricks-sdk-py/0.50.0"}
+    begun = {"experiment_id": experiment, "timestamp_ms": 1, "request_metadata": [], "tags": []}
+    info = access_api.call("POST", "traces", begun, headers).json["trace_info"]
+    trace_id = info["request_id"]
+    assert {tag["key"]: tag["value"] for tag in info["tags"]} == {
+        "mlflow.artifactLocation": f"dbfs:/databricks/mlflow-tracking/{experiment}/{trace_id}/artifacts"
+    }
+    old = {
+        "name": "old", "context": {"trace_id": "0x1", "span_id": "0x" + "0b" * 8}, "parent_id": None,
+        "start_time": 1, "end_time": 2, "status_code": "OK", "status_message": "",
+        "attributes": {"mlflow.traceRequestId": f'"{trace_id}"'}, "events": [],
+    }  # fmt: skip
+    put, get = (signed(access_api, headers, trace_id, way) for way in ("upload", "download"))
+    assert access_api.call("PUT", put, json.dumps({"spans": [old]}).encode()).status == 200
+    ended = {"timestamp_ms": 2, "status": "OK", "request_metadata": [], "tags": []}
+    assert access_api.call("PATCH", f"traces/{trace_id}", ended, headers).status == 200
+    (read,) = access_api.call("GET", get).json["spans"]
+    context = {"trace_id": f"0x{trace_id[3:]}", "span_id": "0x" + "0b" * 8}
+    assert read == {**old, "context": context, "links": []}
+
+
 def test_a_trace_that_was_deleted_stays_so(access, access_api, experiment):
     trace_id = started(access_api, access.headers("root"), experiment)
     put = signed(access_api, access.headers("root"), trace_id, "upload")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tracklog_contract.errors import Rejected
-from tracklog_contract.span_documents import read_document
+from tracklog_contract.span_documents import document_of, read_document
 from tracklog_contract.spans import read_spans, split_by_trace, trace_id_of
 
 TRACE = "tr-" + "0f" * 16
@@ -83,6 +83,16 @@ def test_mlflow_2_and_3_5_had_other_forms():
     with_hex = document(trace_id=TRACE, span_id="0b" * 8, parent_span_id="0c" * 8, status={"code": "OK"})
     (span,) = spans_of(with_hex)
     assert (span.span_id, span.parent_id, span.status) == ("0b" * 8, "0c" * 8, "OK")
+
+
+def test_what_is_written_for_mlflow_2_reads_the_same():
+    links = [{"trace_id": "tr-" + "0a" * 16, "span_id": "0b" * 8, "attributes": {"why": "copy"}}]
+    whole = document(links=links, attributes={"a": "[1, 2]", "b": "1.5", "c": '"x"'})
+    kept = [span.content for span in spans_of(whole, document(span_id=PARENT, parent_span_id=None))]
+    written = json.loads(document_of(f'{{"spans":[{",".join(kept)}]}}'))["spans"]
+    assert [span["status_code"] for span in written] == ["ERROR", "ERROR"]
+    assert written[0]["context"] == {"trace_id": "0x" + "0f" * 16, "span_id": "0x" + "0" * 15 + "2"}
+    assert [span.content for span in spans_of(*written)] == kept
 
 
 def test_what_is_too_deep_is_kept_as_text():
