@@ -50,7 +50,10 @@ WORDS: Final = {
     ),
     "run_artifact_bytes": ("artifact bytes of this run", _FILES_ADVICE.format("run")),
     "experiment_artifact_bytes": ("artifact bytes of this experiment", _FILES_ADVICE.format("experiment")),
-    STORAGE_BYTES: ("artifact bytes of this {}", f"Delete artifacts that are no longer needed, {_ASK}"),
+    STORAGE_BYTES: (
+        "artifact bytes of this {}",
+        f"Delete artifacts that are no longer needed, let uploads under way end, {_ASK}",
+    ),
     RUNS_PER_DAY: ("runs of this {} today (UTC)", f"Log more into each run, wait until tomorrow, {_ASK}"),
     POINTS_PER_SECOND: (
         "metric points a second of this {}",

@@ -1,5 +1,6 @@
 """Requests a second of an experiment: what counts, that it counts once, and who is held back by it."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Iterable
 from typing import Any
@@ -97,6 +98,12 @@ async def test_every_way_to_an_experiment_counts_for_it_and_no_other(rooms: Room
                 except TooMany:
                     continue
             assert passed == []
+            # Decided together, each is refused for its own experiment only.
+            mixed = [
+                requests(rooms, *world)[kind]() for kind in ("params", "tag") for world in (limited, free)
+            ]
+            outcomes = await asyncio.gather(*mixed, return_exceptions=True)
+            assert [isinstance(outcome, TooMany) for outcome in outcomes] == [True, False] * 2
     finally:
         CALLER.set(ANYONE)
 

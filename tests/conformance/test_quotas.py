@@ -342,6 +342,12 @@ def test_everybody_sees_what_they_use_and_administrators_set_limits(access, acce
     assert access_api.call("GET", USAGE, {"run_id": run_id}, access.headers("outsider")).status == 404
     scopes = [found["scope"] for found in access_api.call("GET", USAGE, None, root).json["usage"]]
     assert scopes == ["principal", "workspace"]
+    often = {"scope": "experiment", "subject": experiment_id, "limits": {"requests_per_second": 10**6}}
+    assert access_api.call("PUT", quotas, often, root).status == 200
+    (told,) = access_api.call("GET", USAGE, {"experiment_id": experiment_id}, headers).json["usage"]
+    assert ("requests_per_second", 10**6) in {(one["name"], one["limit"]) for one in told["limits"]}
+    often["limits"] = {"requests_per_second": None}
+    assert access_api.call("PUT", quotas, often, root).json == {"quotas": []}
     body["limits"] = {"runs_per_day": None}
     assert access_api.call("PUT", quotas, body, root).json == {"quotas": []}
     for wrong in ({"runs_per_day": -1}, {"points_per_second": 0}, {"run_points": 10**18}, {"x": 1}):
