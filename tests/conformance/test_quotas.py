@@ -213,16 +213,16 @@ def test_requests_too_often_are_refused_by_both_processes_together(access, apis,
     name, headers = person
     search = ("GET", "experiments/search", {"max_results": 1}, headers)
     assert all(api.call(*search).status == 200 for api in apis * 10)
-    limit("principal", name, "requests_per_second", 20)
-    deadline = time.monotonic() + 5
+    limit("principal", name, "requests_per_second", 4)
+    deadline = time.monotonic() + 20
     while any(api.call(*search).status == 200 for api in apis):
         assert time.monotonic() < deadline, "the limit is not in force on every node"
     began = time.monotonic()
-    answers = [api.call(*search) for _ in range(150) for api in apis]
+    answers = [api.call(*search) for _ in range(60) for api in apis]
     elapsed_s = time.monotonic() - began
     taken = sum(answer.status == 200 for answer in answers)
     # What each process had taken out of the bucket before may be left.
-    assert taken <= 20 * elapsed_s + 2
+    assert taken <= 4 * elapsed_s + 2
     refused = next(answer for answer in answers if answer.status != 200)
     assert (refused.status, refused.error_code) == (429, "REQUEST_LIMIT_EXCEEDED")
     assert int(refused.headers["retry-after"]) == 1
@@ -247,19 +247,19 @@ def test_an_experiment_takes_so_many_a_second_from_both_processes_together(
     elsewhere = ("POST", "runs/log-metric", {"run_id": run.json["run"]["info"]["run_id"], **point}, headers)
     # A batch by the short way, where the run is known already, beside the long one.
     assert all(api.call(*call).status == 200 for api in apis * 3 for call in (write, read, elsewhere))
-    limit("experiment", experiment_id, "requests_per_second", 20)
-    deadline = time.monotonic() + 5
+    limit("experiment", experiment_id, "requests_per_second", 4)
+    deadline = time.monotonic() + 20
     while any(api.call(*write).status == 200 for api in apis):
         assert time.monotonic() < deadline, "the limit is not in force on every node"
     began = time.monotonic()
-    answers = [api.call(*call) for _ in range(60) for api in apis for call in (write, read)]
+    answers = [api.call(*call) for _ in range(20) for api in apis for call in (write, read)]
     elapsed_s = time.monotonic() - began
     taken = sum(answer.status == 200 for answer in answers)
     # What each process had taken out of the bucket before may be left.
-    assert taken <= 20 * elapsed_s + 2
+    assert taken <= 4 * elapsed_s + 2
     refused = next(answer for answer in answers if answer.status != 200)
     assert (refused.status, refused.error_code) == (429, "REQUEST_LIMIT_EXCEEDED")
-    assert "the limit is 20 requests a second of this experiment" in refused.json["message"]
+    assert "the limit is 4 requests a second of this experiment" in refused.json["message"]
     assert int(refused.headers["retry-after"]) == 1
     # Nobody else is held back by it; and it is told what is used.
     assert all(api.call(*elsewhere).status == 200 for api in apis * 10)
@@ -270,14 +270,17 @@ def test_an_experiment_takes_so_many_a_second_from_both_processes_together(
         access.headers("root"),
     )
     (told,) = shown.json["quotas"]
-    assert (told["name"], told["limit"]) == ("requests_per_second", 20)
-    assert 0 <= told["used"] <= 20
+    assert (told["name"], told["limit"]) == ("requests_per_second", 4)
+    assert 0 <= told["used"] <= 4
+    # What a larger bucket held need not run out of the smaller one first.
+    held = "update tracklog_admission.quota set used = 1000000 where scope = 'experiment' and subject = $1"
+    access.value(held, experiment_id)
     limit("experiment", experiment_id, "requests_per_second", 1)
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 20
     while "the limit is 1 " not in apis[0].call(*write).json.get("message", ""):
         assert time.monotonic() < deadline, "the limit is not in force"
     # Whoever may not use it uses nothing of it up.
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 20
     while (answer := apis[0].call(*write)).status != 200:
         assert time.monotonic() < deadline
         denied = [api.call(*call[:3], access.headers("stranger")) for api in apis for call in (read, write)]
