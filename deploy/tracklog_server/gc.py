@@ -64,7 +64,7 @@ def _plan(options: GcOptions, now_s: float, principal: str) -> Plan:
         orphans=OrphanPlan(
             until_s=now_s - (ORPHANS_TOLD_S if orphans_s is None else orphans_s),
             adopt=adopt,
-            act=options.record if adopt else orphans_s is not None,
+            act=options.record if adopt else options.delete and orphans_s is not None,
             principal=principal,
         ),
         principal=principal,

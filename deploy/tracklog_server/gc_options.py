@@ -16,7 +16,7 @@ _UPLOADS_AGE: Final = f"{ArtifactConfig.multipart_expires_s // _SECONDS['d']}d"
 
 @dataclass(frozen=True)
 class GcOptions:
-    """Ages in seconds. Orphans are only told where both ages of them are None."""
+    """Ages in seconds; those of orphans are None where it was not asked to delete or record them."""
 
     older_than: int
     uploads_older_than: int
@@ -31,10 +31,10 @@ class GcOptions:
 
         Raises: StartError.
         """
-        if self.delete_orphans is not None and not self.delete:
-            raise StartError("--delete-orphans goes with --delete only")
+        if self.delete_orphans is not None and self.adopt_orphans is not None:
+            raise StartError("orphans are deleted or adopted: --delete-orphans or --adopt-orphans")
         if self.adopt_orphans is not None and self.delete:
-            raise StartError("--adopt-orphans goes with --record, or with neither --record nor --delete")
+            raise StartError("--adopt-orphans goes with --record, not with --delete")
         if self.record and self.adopt_orphans is None:
             raise StartError("--record goes with --adopt-orphans only")
 
@@ -75,8 +75,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--delete-orphans",
         metavar="AGE",
         type=parse_age,
-        help="with --delete: files of this age in the store that the log knows nothing of go too"
-        " (default: they are only told)",
+        help="files of this age in the store that the log knows nothing of go too"
+        " (default: those of a day are told, and stay)",
     )
     parser.add_argument(
         "--adopt-orphans",

@@ -24,7 +24,6 @@ def test_what_a_client_may_go_on_with_is_kept_by_default():
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("--delete-orphans", "1d"),
         ("--record",),
         ("--record", "--delete-orphans", "1d"),
         ("--delete", "--adopt-orphans", "1d"),
