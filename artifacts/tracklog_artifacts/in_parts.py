@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from tracklog_artifacts.config import ArtifactConfig
-from tracklog_artifacts.ledger import Intent, Ledger, StoredFile
+from tracklog_artifacts.ledger import Intent, Ledger
 from tracklog_artifacts.paths import ArtifactPath
+from tracklog_artifacts.settle import stored_of
 from tracklog_artifacts.store import ArtifactStore
 from tracklog_contract.errors import INVALID, NOT_FOUND, Rejected
 
@@ -52,26 +53,27 @@ class InParts:
             raise Rejected(INVALID, "An upload is completed by its id and at least one part.")
         # Whether the caller may, before anything is done.
         await self._ledger.intents(path)
+        known = await self._ledger.file(path)
         try:
             stat = await self._store.complete_multipart(path, upload_id, sorted(parts))
         except Rejected as error:
             if error.error_code != NOT_FOUND or not await self._is_done(path, upload_id):
                 raise
             return
-        await self._ledger.stored([StoredFile(path, stat.size_bytes, stat.sha256, stat.etag)])
+        await self._ledger.stored([stored_of(path, stat, known)])
 
     async def _is_done(self, path: ArtifactPath, upload_id: str) -> bool:
         """Whether an upload that the store knows no more was completed before."""
+        known = await self._ledger.file(path)
         stat = await self._store.stat(path)
         if stat is None:
             return False
-        known = await self._ledger.file(path)
         if known is not None and known.etag == stat.etag:
             # Were it another upload's file, that would be as if it had come right after ours.
             return time.time() - known.recorded_ms / 1000 < _ASKED_AGAIN_S
         # The process died between the store and the log.
         await self.intent(path, upload_id)
-        await self._ledger.stored([StoredFile(path, stat.size_bytes, stat.sha256, stat.etag)])
+        await self._ledger.stored([stored_of(path, stat, known)])
         return True
 
     async def abort(self, path: ArtifactPath, upload_id: str) -> None:

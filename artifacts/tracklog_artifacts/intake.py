@@ -41,7 +41,7 @@ class Intake:
             intent = Intent(path, request.content_length, time.time() + self._config.upload_expires_s)
             # Before the first byte: whether it may be stored at all is known then, and if this process dies
             # between the store and the log, the file is found.
-            await self._ledger.intended([intent])
+            known = await self._ledger.intended([intent])
             body = _counted(request, self._uploads.body(request), self._carried, bytes_max)
             try:
                 stat = await self._store.write(path, body, size_bytes=request.content_length)
@@ -49,7 +49,7 @@ class Intake:
                 with suppress(TracklogError):
                     await self._ledger.forgotten([intent])
                 raise
-            stored = StoredFile(path, stat.size_bytes, stat.sha256, stat.etag)
+            stored = StoredFile(path, stat.size_bytes, stat.sha256, stat.etag, known.get(path, ""))
             await self._ledger.stored([stored])
             return stored
 

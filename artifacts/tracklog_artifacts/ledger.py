@@ -9,12 +9,17 @@ from tracklog_artifacts.paths import ArtifactPath
 
 @dataclass(frozen=True)
 class StoredFile:
-    """A file that is in the store, durably. `sha256`: lower-case hex, "" when nobody computed it."""
+    """A file that is in the store, durably. `sha256`: lower-case hex, "" when nobody computed it.
+
+    `replaces` is the ETag that was recorded at its path before its bytes were sent or looked at, "" when
+    nothing was; None where nobody asked.
+    """
 
     path: ArtifactPath
     size_bytes: int
     sha256: str = ""
     etag: str = ""
+    replaces: str | None = None
 
 
 @dataclass(frozen=True)
@@ -50,16 +55,20 @@ class Ledger(Protocol):
     async def stored(self, files: Sequence[StoredFile]) -> None:
         """Record these files, in place of what was at their paths; their intents are settled by it.
 
+        Where somebody else has recorded another file since what this one `replaces`, nobody knows here which
+        of them is in the store: that is remembered as an intent, and found out by whoever reads there next.
+
         Raises: Rejected (RESOURCE_LIMIT_EXCEEDED), recording none of them, when they exceed a storage quota.
         """
 
     async def removed(self, path: ArtifactPath) -> None:
         """Record that the file or directory at `path` is gone with all it held; nothing there is fine too."""
 
-    async def intended(self, intents: Sequence[Intent]) -> None:
-        """Remember uploads that may come. Their sizes count for quotas until they are settled or expire.
+    async def intended(self, intents: Sequence[Intent]) -> Mapping[ArtifactPath, str]:
+        """Remember uploads that may come; the ETags of files that are recorded at their paths.
 
-        One of the same path and upload id takes the place of the one before: an upload that goes on.
+        Their sizes count for quotas until they are settled or expire. One of the same path and upload id
+        takes the place of the one before: an upload that goes on.
 
         Raises: Rejected (RESOURCE_LIMIT_EXCEEDED), when a storage quota has no room for them.
         """

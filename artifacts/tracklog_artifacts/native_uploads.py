@@ -1,16 +1,16 @@
 """Decides how each file that a native client has comes in, and believes it once it is in the store."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from tracklog_artifacts import native_wire as wire
 from tracklog_artifacts import paths
 from tracklog_artifacts.ledger import Intent, Listed, StoredFile
 from tracklog_artifacts.paths import ArtifactPath
-from tracklog_artifacts.settle import at_once, has_arrived
+from tracklog_artifacts.settle import at_once, has_arrived, stored_of
 from tracklog_artifacts.shared import Shared, breathe
 from tracklog_artifacts.store import Part, SignedRequest, SmallFile, Stat
 from tracklog_contract.errors import INVALID, NOT_FOUND, QUOTA, Rejected
@@ -156,25 +156,23 @@ class NativeUploads:
         if not coming:
             return plans
         try:
-            refusal = await self._not_intended([self._intent(plan) for plan in coming])
+            known = await self._intended_or_refused([self._intent(plan) for plan in coming])
         except Rejected:
             await self._abort_new(coming)
             raise
-        if refusal is None:
+        if not isinstance(known, Rejected):
             return plans
         await self._abort_new(coming)
-        return [_refused(p.file.path, refusal) if isinstance(p, Coming) else p for p in plans]
+        return [_refused(p.file.path, known) if isinstance(p, Coming) else p for p in plans]
 
-    async def _not_intended(self, intents: Sequence[Intent]) -> Rejected | None:
-        """Remember uploads; the refusal, when a quota has no room for them."""
+    async def _intended_or_refused(self, intents: Sequence[Intent]) -> Mapping[ArtifactPath, str] | Rejected:
+        """Remember uploads, and learn what is recorded there; the refusal, when a quota has no room."""
         try:
-            if intents:
-                await self._ledger.intended(intents)
+            return await self._ledger.intended(intents) if intents else {}
         except Rejected as error:
             if error.error_code != QUOTA:
                 raise
             return error
-        return None
 
     async def _abort_new(self, plans: Sequence[Coming]) -> None:
         for plan in plans:
@@ -200,8 +198,9 @@ class NativeUploads:
         expires_at_s = time.time() + self._config.upload_expires_s
         # If this process dies between the store and the log, the files are found.
         intents = [Intent(one.path, len(one.data), expires_at_s, sha256=one.sha256) for one in small]
-        if refusal := await self._not_intended(intents):
-            return [answers.get(file.path) or _refused(file.path, refusal) for file in files]
+        known = await self._intended_or_refused(intents)
+        if isinstance(known, Rejected):
+            return [answers.get(file.path) or _refused(file.path, known) for file in files]
         arrived, spoilt = [], []
         for intent, outcome in zip(intents, await bundles.write_all(small), strict=True):
             if isinstance(outcome, Rejected):
@@ -209,7 +208,10 @@ class NativeUploads:
                 answers[text] = _refused(text, outcome)
                 spoilt.append(intent)
             else:
-                arrived.append(StoredFile(intent.path, outcome.size_bytes, outcome.sha256, outcome.etag))
+                replaces = known.get(intent.path, "")
+                arrived.append(
+                    StoredFile(intent.path, outcome.size_bytes, outcome.sha256, outcome.etag, replaces)
+                )
         if spoilt:
             await self._ledger.forgotten(spoilt)
         answers |= {answer.path: answer for answer in await self._recorded(root, arrived)}
@@ -253,7 +255,7 @@ class NativeUploads:
     async def _verified(
         self, path: ArtifactPath, file: wire.FileDone, known: Listed | None
     ) -> StoredFile | wire.Stored:
-        stat = await (self._assembled(path, file) if file.upload_id else self._store.stat(path))
+        stat = await (self._assembled(path, file, known) if file.upload_id else self._store.stat(path))
         if stat is None:
             raise Rejected(NOT_FOUND, "The file is not in the store: it has not arrived.")
         if stat.size_bytes != file.size:
@@ -268,9 +270,9 @@ class NativeUploads:
             raise Rejected(
                 NOT_FOUND, "In the store is the file as it was before: the new one has not arrived."
             )
-        return StoredFile(path, file.size, file.sha256, stat.etag)
+        return replace(stored_of(path, stat, known), sha256=file.sha256)
 
-    async def _assembled(self, path: ArtifactPath, file: wire.FileDone) -> Stat | None:
+    async def _assembled(self, path: ArtifactPath, file: wire.FileDone, known: Listed | None) -> Stat | None:
         try:
             parts = [(part.number, part.etag) for part in file.parts] or [
                 (part.number, part.etag) for part in await self._store.parts(path, file.upload_id)
@@ -283,7 +285,7 @@ class NativeUploads:
             return await self._store.stat(path)
         if stat.size_bytes != file.size:
             # That is the file now, whatever was meant.
-            await self._ledger.stored([StoredFile(path, stat.size_bytes, stat.sha256, stat.etag)])
+            await self._ledger.stored([stored_of(path, stat, known)])
         return stat
 
 

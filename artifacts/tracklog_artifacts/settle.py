@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from itertools import groupby
 from typing import TypeVar
 
@@ -106,14 +107,16 @@ class Settler:
         known = await self._ledger.files(list(by_path))
         stats = await at_once(self._stat, by_path, limit=self._config.store_requests_max)
         arrived = [
-            _stored(path, stat, by_path[path])
+            _stored(path, stat, known.get(path), by_path[path])
             for path, stat in zip(by_path, stats, strict=True)
             if stat is not None and has_arrived(known.get(path), stat)
         ]
         if arrived:
             await self._record(arrived)
         now = self._clock()
-        over = [intent for intent in intents if intent.expires_at_s <= now]
+        # What has been recorded has no intents any more; what was overtaken meanwhile needs another look.
+        looked_for = {file.path for file in arrived}
+        over = [i for i in intents if i.expires_at_s <= now and i.path not in looked_for]
         if over:
             await self._give_up(over)
 
@@ -153,10 +156,16 @@ def has_arrived(known: Listed | None, stat: Stat) -> bool:
     return known.size_bytes != stat.size_bytes
 
 
-def _stored(path: ArtifactPath, stat: Stat, intents: Sequence[Intent]) -> StoredFile:
+def stored_of(path: ArtifactPath, stat: Stat, known: Listed | None) -> StoredFile:
+    """What the store has at a path, where this was known of it before it was sent or looked at."""
+    return StoredFile(path, stat.size_bytes, stat.sha256, stat.etag, "" if known is None else known.etag)
+
+
+def _stored(path: ArtifactPath, stat: Stat, known: Listed | None, intents: Sequence[Intent]) -> StoredFile:
+    stored = stored_of(path, stat, known)
     if stat.sha256:
-        return StoredFile(path, stat.size_bytes, stat.sha256, stat.etag)
+        return stored
     # The one upload that can have made it said what it would be; of several, nobody knows which it was.
     promised = {(intent.size_bytes, intent.sha256) for intent in intents}
     sha256 = intents[0].sha256 if promised == {(stat.size_bytes, intents[0].sha256)} else ""
-    return StoredFile(path, stat.size_bytes, sha256, stat.etag)
+    return replace(stored, sha256=sha256)

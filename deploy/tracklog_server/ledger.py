@@ -10,8 +10,9 @@ from tracklog_contract.artifact_events import ArtifactFile
 from tracklog_contract.artifact_places import ArtifactItem, UploadIntent
 from tracklog_contract.caller import caller
 from tracklog_contract.errors import NOT_FOUND, Rejected
-from tracklog_ingest.artifacts import ForgetIntents, IntendUploads, RecordArtifacts, RemoveArtifacts
+from tracklog_ingest.artifacts import RecordArtifacts, RemoveArtifacts
 from tracklog_ingest.service import Ingest
+from tracklog_ingest.upload_intents import ForgetIntents, IntendUploads
 from tracklog_projector.artifacts import ArtifactQueries
 
 # What a file takes in the append queue, beside its path.
@@ -31,17 +32,18 @@ class LogLedger:
         `principal` is who does it, where that is not the caller of a server.
         """
         recorded = [ArtifactFile(_text(file.path), file.size_bytes, file.sha256, file.etag) for file in files]
+        replaces = {_text(file.path): file.replaces for file in files if file.replaces is not None}
         size = _payload_bytes(file.path for file in recorded)
         await self._ingest.submit(
-            RecordArtifacts(time.time(), recorded, principal=principal, payload_bytes=size)
+            RecordArtifacts(time.time(), recorded, replaces, principal=principal, payload_bytes=size)
         )
 
     async def removed(self, path: ArtifactPath) -> None:
         """Record that the file or directory at `path` is gone with all it held; nothing there is fine too."""
         await self._ingest.submit(RemoveArtifacts(time.time(), _text(path)))
 
-    async def intended(self, intents: Sequence[Intent]) -> None:
-        """Remember uploads that were signed."""
+    async def intended(self, intents: Sequence[Intent]) -> Mapping[ArtifactPath, str]:
+        """Remember uploads that may come; the ETags of files that are recorded there."""
         new = [
             UploadIntent(
                 _text(intent.path), intent.size_bytes, intent.expires_at_s, intent.upload_id, intent.sha256
@@ -49,7 +51,8 @@ class LogLedger:
             for intent in intents
         ]
         size = _payload_bytes(intent.path for intent in new)
-        await self._ingest.submit(IntendUploads(time.time(), new, payload_bytes=size))
+        known = await self._ingest.submit(IntendUploads(time.time(), new, payload_bytes=size))
+        return {_path(path): etag for path, etag in known.items()}
 
     async def intents(self, path: ArtifactPath) -> Sequence[Intent]:
         """What was intended at this path and is not settled, expired ones included."""

@@ -1,21 +1,14 @@
-"""Commands that record artifacts: files that are in the store, what is gone from it, and uploads to come."""
+"""Commands that record artifacts: files that are in the store, and what is gone from it."""
 
 import re
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 from tracklog_contract.artifact_events import ArtifactFile, ArtifactsRemoved, ArtifactsStored
-from tracklog_contract.artifact_places import (
-    PATH_START_CHARS,
-    Owner,
-    UploadIntent,
-    bounds_below,
-    path_key,
-    places,
-)
+from tracklog_contract.artifact_places import Owner, places
 from tracklog_contract.errors import INVALID, NOT_FOUND, Rejected
 from tracklog_contract.events import NewEntry
 from tracklog_contract.ids import parse_run_id
@@ -26,11 +19,10 @@ from tracklog_contract.limits import (
     ARTIFACT_NAME_BYTES_MAX,
     ARTIFACT_NAMES_MAX,
     ARTIFACT_PATH_BYTES_MAX,
-    UPLOAD_ID_CHARS_MAX,
 )
 from tracklog_contract.quotas import STORAGE_BYTES
 from tracklog_ingest.artifact_state import ALL_RUNS, ArtifactState, File, Intent, Subject, Total, subjects
-from tracklog_ingest.state import SQL, State, Wants, artifact_owner
+from tracklog_ingest.state import State, Wants, artifact_owner
 from tracklog_ingest.tally import Growth
 
 _SHA256: Final = re.compile(r"(?:[0-9a-f]{64})?")
@@ -72,10 +64,14 @@ def wants_of_path(wants: Wants, path: str) -> None:
 class RecordArtifacts(OfArtifacts):
     """Files are in the store, all or none of them; answers nothing. Uploads intended there are settled.
 
-    `principal` says it, where that is not the caller of a server.
+    `replaces` tells of paths which ETag was recorded there ("" for none) before the file was sent or looked
+    at. Where another has been recorded since, either may be the later one: nothing is recorded, and an
+    intent is left for whoever looks into the store next. `principal` says it, where that is not the caller
+    of a server.
     """
 
     files: Sequence[ArtifactFile]
+    replaces: Mapping[str, str] = field(default_factory=dict)
     principal: str = field(default="", kw_only=True)
 
     def paths(self) -> Iterable[str]:
@@ -85,13 +81,16 @@ class RecordArtifacts(OfArtifacts):
     def admit(self, state: State) -> None:
         """Refused for an owner unknown or deleted, and for more bytes than a quota allows."""
         files = {file.path: file for file in self.files}
-        owners = {path: _checked_owner(state, path) for path in files}
+        owners = {path: checked_owner(state, path) for path in files}
         for file in files.values():
-            _check_file(file)
+            check_file(file)
         known = state.artifacts
+        for path in [path for path, file in files.items() if self._is_overtaken(file, known.files.get(path))]:
+            del files[path]
+            self._leave_intent(state, owners[path], path)
         new = [file for file in files.values() if not _is_recorded(file, known.files.get(file.path))]
         groups = list(self._by_owner(state, owners, new))
-        growth = _Growth(state)
+        growth = BytesGrowth(state)
         for owner, principal, of_owner in groups:
             for file in of_owner:
                 growth.add(owner.experiment_id, owner.run_id, principal, file.size_bytes)
@@ -108,6 +107,28 @@ class RecordArtifacts(OfArtifacts):
         for owner, principal, of_owner in groups:
             for begin in range(0, len(of_owner), ARTIFACT_FILES_MAX):
                 _record(state, owner, principal, of_owner[begin : begin + ARTIFACT_FILES_MAX])
+
+    def _is_overtaken(self, file: ArtifactFile, old: File | None) -> bool:
+        expected = self.replaces.get(file.path)
+        return expected is not None and (old.etag if old else "") not in (expected, file.etag)
+
+    def _leave_intent(self, state: State, owner: Owner, path: str) -> None:
+        """Have somebody look for what is at a path, once, unless they will anyway."""
+        if not state.artifacts.intents.get(path):
+            state.artifacts.set_intent(
+                Intent(
+                    path,
+                    "",
+                    owner.experiment_id,
+                    owner.run_id,
+                    None,
+                    "",
+                    self.now_s,
+                    0,
+                    False,
+                    self._storing(state, path),
+                )
+            )
 
     def _by_owner(
         self, state: State, owners: dict[str, Owner], files: Iterable[ArtifactFile]
@@ -170,7 +191,7 @@ def _limit_of(subject: Subject) -> str:
     return "experiment_artifact_bytes" if subject[1] == ALL_RUNS else "run_artifact_bytes"
 
 
-class _Growth:
+class BytesGrowth:
     """What a command would add to the bytes of runs, experiments and all whose storage may be limited.
 
     Uploads under way count with what they have reserved.
@@ -241,7 +262,7 @@ class RemoveArtifacts(OfArtifacts):
             return
         event = ArtifactsRemoved(self.path)
         position = state.append(NewEntry(event, owner.experiment_id, owner.run_id))
-        growth = _Growth(state)
+        growth = BytesGrowth(state)
         for of_experiment, of_run, principal, files, size_bytes in found:
             gone = Total(files=-files, bytes=-size_bytes, position=position)
             _count(state, Owner(of_experiment, "", of_run), gone)
@@ -254,65 +275,7 @@ def _is_counted(known: ArtifactState, row: tuple[int, uuid.UUID | None, str, int
     return (row[0], row[1] or ALL_RUNS) in known.totals
 
 
-@dataclass
-class IntendUploads(OfArtifacts):
-    """Uploads were signed, all or none of them; answers nothing. One signed again replaces itself."""
-
-    intents: Sequence[UploadIntent]
-
-    def paths(self) -> Iterable[str]:
-        """The uploads'."""
-        return (intent.path for intent in self.intents)
-
-    def admit(self, state: State) -> None:
-        """Refused for an owner unknown or deleted, and for more bytes than a quota has room for."""
-        intents = {(intent.path, intent.upload_id): intent for intent in self.intents}
-        new = [self._reserving(state, intent) for intent in intents.values()]
-        growth = _Growth(state)
-        for intent in new:
-            growth.add(intent.experiment_id, intent.run_id, intent.principal, intent.reserved)
-            if old := state.artifacts.intents.get(intent.path, {}).get(intent.upload_id):
-                growth.give_back(old)
-        growth.check()
-        growth.count()
-        for intent in new:
-            state.artifacts.set_intent(intent)
-
-    def _reserving(self, state: State, intent: UploadIntent) -> Intent:
-        owner = _checked_owner(state, intent.path)
-        _check_file(ArtifactFile(intent.path, intent.size_bytes or 0, intent.sha256))
-        if len(intent.upload_id) > UPLOAD_ID_CHARS_MAX or "\0" in intent.upload_id:
-            raise Rejected(INVALID, "Invalid upload id")
-        old = state.artifacts.files.get(intent.path)
-        counted = intent.expires_at_s > self.now_s
-        reserved = max(0, (intent.size_bytes or 0) - (old.size_bytes if old else 0)) if counted else 0
-        return Intent(
-            intent.path, intent.upload_id, owner.experiment_id, owner.run_id, intent.size_bytes,
-            intent.sha256, intent.expires_at_s, reserved, counted, state.caller.principal,
-        )  # fmt: skip
-
-
-@dataclass
-class ForgetIntents(OfArtifacts):
-    """Uploads will not come; answers nothing. They are named by path and upload id."""
-
-    intents: Sequence[tuple[str, str]]
-
-    def paths(self) -> Iterable[str]:
-        """The uploads'."""
-        return (path for path, _ in self.intents)
-
-    def admit(self, state: State) -> None:
-        """Never refused."""
-        growth = _Growth(state)
-        for path, upload_id in self.intents:
-            if intent := state.artifacts.intents.get(path, {}).get(upload_id):
-                growth.give_back(intent)
-                state.artifacts.drop_intent(path, upload_id)
-        growth.count()
-
-
-def _checked_owner(state: State, path: str) -> Owner:
+def checked_owner(state: State, path: str) -> Owner:
     """Whom a path belongs to.
 
     Raises: Rejected, when that is nobody, or deleted, or the path is none.
@@ -358,28 +321,14 @@ def _check_path(path: str) -> None:
         raise Rejected(INVALID, "Invalid path")
 
 
-def _check_file(file: ArtifactFile) -> None:
+def check_file(file: ArtifactFile) -> None:
+    """Pass for a file that the log can hold.
+
+    Raises: Rejected.
+    """
     if not 0 <= file.size_bytes <= ARTIFACT_BYTES_MAX:
         raise Rejected(INVALID, f"A file has at most {ARTIFACT_BYTES_MAX:,} bytes.")
     if not _SHA256.fullmatch(file.sha256):
         raise Rejected(INVALID, "A SHA-256 is 64 lower-case hexadecimal digits.")
     if len(file.etag) > ARTIFACT_ETAG_CHARS_MAX or "\0" in file.etag:
         raise Rejected(INVALID, f"An ETag has at most {ARTIFACT_ETAG_CHARS_MAX} characters.")
-
-
-async def read_intents(connection: Any, path: str) -> list[UploadIntent]:
-    """The uploads intended at a path, expired ones included, by upload id."""
-    return [UploadIntent(*row) for row in await connection.fetch(SQL["get_upload_intents"], path_key(path))]
-
-
-async def walk_intents(connection: Any, path: str, *, after: str, limit: int) -> list[UploadIntent]:
-    """Of the uploads intended at a path and below it, those of paths after `after`, by path.
-
-    Whoever gets `limit` or more asks again, after the last one's path: none of its uploads is left out here.
-    """
-    least, greatest, prefix = bounds_below(path)
-    least = max(least, after[:PATH_START_CHARS])
-    rows = await connection.fetch(
-        SQL["walk_upload_intents"], path_key(path), least, greatest, prefix, after, limit
-    )
-    return [UploadIntent(*row) for row in rows]

@@ -11,7 +11,7 @@ from tracklog_contract.limits import QUOTAS, Quotas
 from tracklog_contract.sqlfiles import statements
 from tracklog_contract.trace_answers import TraceView
 from tracklog_ingest.append import AppendConfig, Appender, Command, Views
-from tracklog_ingest.artifacts import read_intents, walk_intents
+from tracklog_ingest.upload_intents import read_intents, walk_intents
 
 SQL = statements("tracklog_ingest")
 ReadModel = Callable[[str], Awaitable[dict[str, Any]]]

@@ -22,10 +22,10 @@ from tracklog_contract.ids import new_run_id
 from tracklog_ingest.access.principals import create_principal
 from tracklog_ingest.access.quotas import quotas_of, set_quota
 from tracklog_ingest.access.turn import Turn, turn_of
-from tracklog_ingest.artifacts import IntendUploads
 from tracklog_ingest.experiments import CreateExperiment
 from tracklog_ingest.purge_work import recount_storage
 from tracklog_ingest.runs import CreateRun
+from tracklog_ingest.upload_intents import IntendUploads
 
 HOUR_S = 3600.0
 OPERATIONS = 150

@@ -31,11 +31,20 @@ class MemoryLedger:
         for file in files:
             self._check(file.path)
         self._check_room([file.size_bytes for file in files], {file.path for file in files})
+        overtaken = {file.path for file in files if self._is_overtaken(file)}
         for file in files:
-            self.recorded[file.path] = file
-            self.times[file.path] = time.time_ns() // 1_000_000
-        paths = {file.path for file in files}
+            if file.path not in overtaken:
+                self.recorded[file.path] = file
+                self.times[file.path] = time.time_ns() // 1_000_000
+        paths = {file.path for file in files} - overtaken
         self.promised = [intent for intent in self.promised if intent.path not in paths]
+        for path in overtaken - {intent.path for intent in self.promised}:
+            self.promised.append(Intent(path, None, 0.0))
+
+    def _is_overtaken(self, file):
+        known = self.recorded.get(file.path)
+        etag = known.etag if known else ""
+        return file.replaces is not None and etag not in (file.replaces, file.etag)
 
     async def removed(self, path):
         self._check(path)
@@ -48,6 +57,7 @@ class MemoryLedger:
         self._check_room([i.size_bytes or 0 for i in intents], {i.path for i in intents})
         same = {(intent.path, intent.upload_id) for intent in intents}
         self.promised = [i for i in self.promised if (i.path, i.upload_id) not in same] + list(intents)
+        return {i.path: self.recorded[i.path].etag for i in intents if i.path in self.recorded}
 
     async def intents(self, path):
         self._check(path)
