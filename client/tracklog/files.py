@@ -5,6 +5,7 @@ import errno
 import fcntl
 import logging
 import os
+import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +24,8 @@ COPY_BYTES: Final = 2**20
 PATH_BYTES_MAX: Final = 4_096
 NAME_BYTES_MAX: Final = 255
 PATH_NAMES_MAX: Final = 64
+# Control characters, and what would end a URL's path, or begin a path elsewhere: `#`, `c:`, `file:`.
+_REFUSED: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\\#]|(?:^|/)(?:[a-z]|file):", re.IGNORECASE)
 # Linux's ioctl that lets two files share their blocks until one of them is written to.
 _FICLONE: Final = 0x40049409
 
@@ -176,8 +179,8 @@ def artifact_path(text: str, *, root: bool = False) -> str:
         raise BadInput(f"the path {path!r} is no text") from None
     if (not names and (path or not root)) or any(not name.strip(". ") for name in names):
         raise BadInput(f"{path!r} is no path below a run's files")
-    if any(char < " " or char in "\\\x7f" for char in path):
-        raise BadInput(f"the path {path!r} has a character that no file's name may have")
+    if found := _REFUSED.search(path):
+        raise BadInput(f"the path {path!r} holds {found[0]!r}, which no file's path may have there")
     if size > PATH_BYTES_MAX or is_long or len(names) > PATH_NAMES_MAX:
         raise BadInput(f"the path {path[:100]!r} is too long")
     return "/".join(names)

@@ -345,7 +345,8 @@ _open_runs: set[Run] = set()
 
 def _at_exit() -> None:
     """End what the program has left open, and give delivery a moment."""
-    failed = getattr(sys, "last_type", None) is not None
+    # In a notebook or at a prompt an error ends a cell or line, and the work goes on.
+    failed = getattr(sys, "last_type", None) is not None and not hasattr(sys, "ps1")
     for run in list(_open_runs):
         run._end(failed=failed)  # noqa: SLF001 - the class's own other half
     KEEPER.wait_at_exit()

@@ -361,7 +361,10 @@ def test_a_program_that_just_ends_has_delivered_and_ended_its_run(
         run = tracklog.init(experiment=sys.argv[1])
         run.log({"a": 1})
         print(run.id)
-        if len(sys.argv) > 2:
+        if sys.argv[2:] == ["prompt"]:
+            # As after an error in a line or cell, which does not end the work.
+            sys.ps1, sys.last_type = ">>> ", RuntimeError
+        elif len(sys.argv) > 2:
             raise RuntimeError("as programs do")
     """
     out, err = run_program(code, new_name(), TRACKLOG_URL=tracking_server.url)
@@ -370,6 +373,8 @@ def test_a_program_that_just_ends_has_delivered_and_ended_its_run(
     assert err == ""
     out, err = run_program(code, new_name(), "fail", TRACKLOG_URL=tracking_server.url, exit_code=1)
     assert client.get_run(out.strip()).info.status == "FAILED"
+    out, err = run_program(code, new_name(), "prompt", TRACKLOG_URL=tracking_server.url)
+    assert client.get_run(out.strip()).info.status == "FINISHED"
 
 
 def test_the_unknown_is_refused_in_the_end(tracking_server: Server, spool: Path, monkeypatch, caplog):

@@ -66,10 +66,10 @@ def test_what_is_refused_is_told_and_an_offline_run_brings_its_files(
     tracking_server, client, new_name, spool, caplog
 ):
     run = tracklog.init(tracking_server.url, experiment=new_name())
-    run.log_file(b"x", "a#b")
+    run.log_file(b"x", "a%2fb")
     run.log_file(b"x", "good")
     assert run.flush(TIMEOUT_S)
-    wait_until(lambda: "file 'a#b'" in caplog.text)
+    wait_until(lambda: "file 'a%2fb'" in caplog.text)
     assert tree(client, run.id) == {"good": 1}
     client.delete_run(run.id)
     run.log_file(b"x", "too late")

@@ -360,6 +360,8 @@ def test_a_forked_child_logs_files_too(lane: FakeLane):
 @pytest.mark.parametrize(
     "log",
     [
+        lambda run: run.log_file(b"", "d/a#b"),
+        lambda run: run.log_file(b"", "d/file:x"),
         lambda run: run.log_artifact("/nowhere/at all"),
         lambda run: run.log_artifact("/dev/null"),
         lambda run: run.log_artifacts("/dev/null"),
