@@ -1,5 +1,6 @@
 """Fixtures that any test may ask for; none costs anything until it is asked for."""
 
+import gc
 import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -36,6 +37,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the tests of long files first; all others stay in their order."""
     turn = {name: number for number, name in enumerate(LONG_FILES)}
     items.sort(key=lambda item: turn.get(item.path.name, len(turn)))
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected lives to the end: the garbage collector is not to look at it again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
