@@ -95,12 +95,7 @@ async def body(kind: type[T], request: web.Request) -> T:
 
     Raises: Rejected, saying what in it is wrong.
     """
-    try:
-        return msgspec.json.decode(await request.read(), type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Rejected(
-            INVALID, f"The request's body is not what is asked for: {clipped(str(error))}"
-        ) from None
+    return _decoded(msgspec.json.decode, await request.read(), kind)
 
 
 async def packed_body(kind: type[T], request: web.Request) -> T:
@@ -110,12 +105,17 @@ async def packed_body(kind: type[T], request: web.Request) -> T:
     """
     if request.content_type != MSGPACK:
         raise Rejected(UNSUPPORTED_TYPE, f"Content-Type must be {MSGPACK}, not '{request.content_type}'.")
+    return _decoded(msgspec.msgpack.decode, await request.read(), kind)
+
+
+def _decoded(decode: Callable[..., Any], data: bytes, kind: type[T]) -> T:
     try:
-        return msgspec.msgpack.decode(await request.read(), type=kind)
+        decoded: T = decode(data, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Rejected(
             INVALID, f"The request's body is not what is asked for: {clipped(str(error))}"
         ) from None
+    return decoded
 
 
 def json(answer: Any, headers: dict[str, str] | None = None) -> web.Response:
