@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from tracklog_artifacts.ledger import Ledger, Listed, StoredFile
 from tracklog_artifacts.paths import ArtifactPath
-from tracklog_artifacts.settle import at_once
+from tracklog_artifacts.settle import at_once, stored_of
 from tracklog_artifacts.store import ArtifactStore, Stat
 from tracklog_contract.errors import Rejected
 from tracklog_projector.artifacts import ArtifactQueries
@@ -149,7 +149,8 @@ class Orphans:
         # A listing tells no checksums, and a file may have gone meanwhile.
         stats = await at_once(self._stat, [path for path, _ in owned], limit=STORE_REQUESTS_MAX)
         files = [
-            StoredFile(path, stat.size_bytes, stat.sha256, stat.etag)
+            # Not where somebody records one there meanwhile.
+            stored_of(path, stat, known=None)
             for (path, _), stat in zip(owned, stats, strict=True)
             if stat is not None
         ]
