@@ -26,7 +26,6 @@ LONG_FILES = (
     "test_races.py",
     "test_wide.py",
     "test_client_kill.py",
-    "test_fuzz.py",
 )
 
 # MLflow's client as it comes, unless a test or the whole run is to be with the plugin.
