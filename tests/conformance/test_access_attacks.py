@@ -13,7 +13,17 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import msgpack
 import pytest
 
-from tests.support.access import OTHER_WORKSPACE, PASSWORD, World, basic, bearer, make_world, new_world, spans
+from tests.support.access import (
+    OTHER_WORKSPACE,
+    PASSWORD,
+    World,
+    basic,
+    bearer,
+    make_world,
+    new_world,
+    running_access,
+    spans,
+)
 from tests.support.access_requests import REQUESTS
 from tests.support.api import Api
 from tests.support.native import MSGPACK, series
@@ -34,6 +44,26 @@ NOTHING = World(
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 Request = tuple[str, str, Any] | tuple[str, str, Any, dict[str, str]]
+
+
+@pytest.fixture(scope="module")
+def access():
+    """A server of its own: guests are let in here, and passwords and levels change."""
+    with running_access() as access:
+        yield access
+
+
+@pytest.fixture(scope="module")
+def access_api(access):
+    """A connection to it."""
+    with Api(access.server.url) as api:
+        yield api
+
+
+@pytest.fixture(scope="module")
+def world(access, access_api):
+    """Something on it in which nothing changes."""
+    return new_world(access, access_api)
 
 
 @pytest.fixture(scope="module")

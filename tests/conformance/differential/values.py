@@ -1,7 +1,5 @@
 """What the generated calls are filled with: ordinary values, values at the limits, and refused ones."""
 
-import math
-
 KEYS = ["m", "M", "loss", "a/b", "x y", "é", "مفتاح", "क", "m-1", "a.b", "a:b", "k" * 250]
 COMMON_KEYS = ["m", "M", "loss"]
 BAD_KEYS = [
@@ -48,8 +46,8 @@ COMMON_PATTERNS = ["a%", "A%", "abc", "a_b", "%\\%", "%\\b", "100%", "%B", "ün�
 NUMBERS = [0.0, -0.0, 1.0, 1, 0.1 + 0.2, 5e-324, 1e308, -1e308, -1.5, 3, 2**53 + 1, "2.5", "-7", "1e3"]
 ODD_NUMBERS = ["NaN", "NaN", "NaN", "Infinity", "-Infinity", "inf", "-inf"]
 INFINITIES = ["Infinity", "-Infinity"]
-# Bare NaN and infinities are no JSON, yet Python writes them; MLflow takes them for 0.
-BAD_NUMBERS = ["abc", "", None, [], {}, "1,5", " ", math.nan, math.inf, -math.inf, "nan", True]
+# No bare NaN and infinities, which are no JSON: MLflow stops reading there, and stores zeros for the rest.
+BAD_NUMBERS = ["abc", "", None, [], {}, "1,5", " ", "nan", True]
 STEPS = [0, 0, 1, 2, 3, -1, "4", 5.0, "-2"]
 # Seldom, since no later point comes after the greatest.
 EXTREME_STEPS = [2**31, 2**63 - 1, -(2**63), str(2**63 - 1)]
