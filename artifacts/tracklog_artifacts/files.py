@@ -11,7 +11,7 @@ import shutil
 import stat
 import sys
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import BufferedReader, BufferedWriter
@@ -201,7 +201,7 @@ def stage_part(root: Path) -> Staged:
             name = uuid.uuid4().hex
             file = open(name, "xb", opener=opener_in(incoming))  # noqa: SIM115 - kept open for the upload
             # A process that starts just now may have taken it for abandoned before we held the lock.
-            if _lock(file.fileno()) and os.fstat(file.fileno()).st_nlink:
+            if lock(file.fileno()) and os.fstat(file.fileno()).st_nlink:
                 return Staged(name, file)
             file.close()
 
@@ -215,67 +215,21 @@ def sync(staged: Staged) -> None:
 def publish(root: Path, staged: Staged, path: ArtifactPath, sha256: str = "") -> os.stat_result:
     """Make the staged file the one at `path`, durably, in one step; its facts."""
     if sha256:
-        _remember_sha256(staged.file.fileno(), sha256)
+        remember_sha256(staged.file.fileno(), sha256)
     sync(staged)
-    (outcome,) = _move_into(root, path[:-1], [(staged, path[-1])])
-    if isinstance(outcome, OSError):
-        raise outcome
-    return outcome
-
-
-def publish_all(
-    root: Path, staged: Sequence[tuple[Staged, ArtifactPath, str]]
-) -> list[os.stat_result | OSError]:
-    """As `publish`, of many files with their SHA-256: the facts of each, or why it is not there."""
-    by_parent: dict[ArtifactPath, list[tuple[Staged, str]]] = {}
-    for one, path, sha256 in staged:
-        _remember_sha256(one.file.fileno(), sha256)
-        one.file.flush()
-        _start_writing(one.file.fileno())
-        by_parent.setdefault(path[:-1], []).append((one, path[-1]))
-    for one, _, _ in staged:
-        os.fsync(one.file.fileno())
-    outcomes: dict[str, os.stat_result | OSError] = {}
-    for parent, moves in by_parent.items():
-        outcomes |= zip((one.name for one, _ in moves), _move_into(root, parent, moves), strict=True)
-    return [outcomes[one.name] for one, _, _ in staged]
-
-
-def _move_into(
-    root: Path, folder: ArtifactPath, moves: Sequence[tuple[Staged, str]]
-) -> list[os.stat_result | OSError]:
-    """Give durable staged files their names in a folder, durably; the facts of each, or why it is not so."""
-    outcomes: list[os.stat_result | OSError] = []
-    for _ in range(_PUBLISH_ATTEMPTS):
-        try:
-            with directory(root, (INCOMING,)) as incoming, directory(root, folder, create=True) as parent:
-                for staged, name in moves[len(outcomes) :]:
-                    outcomes.append(_moved(staged, incoming, name, parent))
-                os.fsync(parent)
-        except FileNotFoundError as error:
-            # Someone deleted the directory between our making it and our moving into it.
-            problem: OSError = error
-        except OSError as error:
-            problem = error
-            break
-        else:
-            return outcomes
-    return [*outcomes, *[problem] * (len(moves) - len(outcomes))]
-
-
-def _moved(staged: Staged, incoming: int, name: str, parent: int) -> os.stat_result | OSError:
-    try:
-        os.replace(staged.name, name, src_dir_fd=incoming, dst_dir_fd=parent)
-    except IsADirectoryError as error:
-        return error
-    return os.fstat(staged.file.fileno())
-
-
-def _start_writing(descriptor: int) -> None:
-    """Send a file's bytes on their way: when all of many are, waiting for each takes half as long."""
-    if sys.platform == "linux":
-        with suppress(OSError):
-            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+    with directory(root, (INCOMING,)) as incoming:
+        for attempt in range(1, _PUBLISH_ATTEMPTS + 1):
+            try:
+                with directory(root, path[:-1], create=True) as parent:
+                    os.replace(staged.name, path[-1], src_dir_fd=incoming, dst_dir_fd=parent)
+                    os.fsync(parent)
+            except FileNotFoundError:
+                # Someone deleted the directory between our making it and our moving into it.
+                if attempt == _PUBLISH_ATTEMPTS:
+                    raise
+            else:
+                break
+        return os.fstat(staged.file.fileno())
 
 
 def discard(root: Path, staged: Staged) -> None:
@@ -302,7 +256,8 @@ def look(root: Path, path: ArtifactPath) -> tuple[os.stat_result, str] | None:
         return None
 
 
-def _remember_sha256(descriptor: int, sha256: str) -> None:
+def remember_sha256(descriptor: int, sha256: str) -> None:
+    """Keep the SHA-256 of an open file with it, where the file system can."""
     if sys.platform == "linux":
         # Not every file system has attributes; the sum is then not known later.
         with suppress(OSError):
@@ -341,11 +296,12 @@ def _take_away(name: str, parent: int, incoming: int) -> None:
 def _remove_abandoned(name: str, incoming: int) -> None:
     """Remove a staged file unless a living process holds it."""
     with suppress(FileNotFoundError), open(name, "rb", opener=opener_in(incoming)) as file:
-        if _lock(file.fileno()):
+        if lock(file.fileno()):
             os.unlink(name, dir_fd=incoming)
 
 
-def _lock(descriptor: int) -> bool:
+def lock(descriptor: int) -> bool:
+    """Lock an open file for as long as it is open; False when another process has."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

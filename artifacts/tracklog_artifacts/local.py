@@ -11,7 +11,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Final
 
-from tracklog_artifacts import files, local_multipart, signing
+from tracklog_artifacts import files, local_multipart, signing, small_files
 from tracklog_artifacts.incoming import CHUNK_BYTES, checked, gathered
 from tracklog_artifacts.parts import PART_BYTES_MIN, PARTS_MAX
 from tracklog_artifacts.paths import ArtifactPath
@@ -253,29 +253,25 @@ def _write_whole(root: Path, path: ArtifactPath, data: bytes, sha256: str) -> St
 def _write_all(root: Path, small: Sequence[SmallFile]) -> list[Stat | Rejected]:
     """Store these files, which are of different paths; what became of each."""
     outcomes: dict[ArtifactPath, Stat | Rejected] = {}
-    staged: list[tuple[files.Staged, ArtifactPath, str]] = []
-    try:
-        for file in small:
-            try:
-                digest = _checked_digest(hashlib.sha256(file.data).hexdigest(), file.sha256)
-                staged.append((files.stage(root, _outside_incoming(file.path)), file.path, digest))
-                staged[-1][0].file.write(file.data)
-            except (Rejected, OSError) as error:
-                outcomes[file.path] = _refusal(error)
-        for facts, (_, path, digest) in zip(files.publish_all(root, staged), staged, strict=True):
-            outcomes[path] = _refusal(facts) if isinstance(facts, OSError) else _stat(facts, digest)
-    finally:
-        for one, _, _ in staged:
-            files.discard(root, one)
+    good: list[SmallFile] = []
+    for file in small:
+        try:
+            _outside_incoming(file.path)
+            _checked_digest(hashlib.sha256(file.data).hexdigest(), file.sha256)
+            good.append(file)
+        except Rejected as error:
+            outcomes[file.path] = error
+    for file, facts in zip(good, small_files.write_all(root, good), strict=True):
+        outcomes[file.path] = _refusal(facts) if isinstance(facts, OSError) else _stat(facts, file.sha256)
     return [outcomes[file.path] for file in small]
 
 
-def _refusal(error: Rejected | OSError) -> Rejected:
+def _refusal(error: OSError) -> Rejected:
     """The error as one about a file alone.
 
-    Raises: Unavailable, when it is none.
+    Raises: Busy or Unavailable, when it is none.
     """
-    told = translated(error) if isinstance(error, OSError) else error
+    told = translated(error)
     if not isinstance(told, Rejected):
         raise told
     return told

@@ -170,7 +170,9 @@ async def test_a_kill_between_store_and_log_leaves_what_readers_find(http):
 
 
 async def test_a_full_disk_stores_what_it_can_and_says_so(http):
-    with mock.patch("tracklog_artifacts.files.os.fsync", side_effect=OSError(28, "No space left on device")):
+    with mock.patch(
+        "tracklog_artifacts.small_files.os.fsync", side_effect=OSError(28, "No space left on device")
+    ):
         answer = await post(http, packed("a", b"1"))
     assert answer.status == 503
     assert "no space left" in (await refusal(answer))[2]
