@@ -38,6 +38,8 @@ BYTES_MAX: Final = 2 * 2**20
 POINTS_PER_FOLD_MAX: Final = 500_000
 # How long packed latest points may gather, unless a search waits for them.
 GATHER_METRICS_S: Final = 5.0
+# While there is more to fold, folds have so many times the time of each step of that.
+FOLDS_PER_DRAIN: Final = 2
 VACUUM_PACKED_ROWS: Final = 20_000
 
 
@@ -166,7 +168,7 @@ class Projector:
         """Write packed latest points as rows, one step, when it is time; True: the next step should follow.
 
         A search that waits names the position it needs; otherwise they gather for GATHER_METRICS_S, and while
-        folds are `busy` they have the time that a step took before the next one.
+        there is more to fold (`busy`), folds have their time before the next step.
         """
         if self._metrics_position >= position:
             self._packed_at = None
@@ -184,7 +186,7 @@ class Projector:
         async with views_turn(self._connection):
             step = await fresh.drain_step(self._connection)
         ended = time.monotonic()
-        self._drain_not_before = ended + (ended - now)
+        self._drain_not_before = ended + FOLDS_PER_DRAIN * (ended - now)
         self._metric_rows += step.metric_rows
         self._packed_rows += step.packed_rows
         self._metrics_position = step.metrics_position
