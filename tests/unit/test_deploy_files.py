@@ -84,6 +84,9 @@ def test_the_server_of_kubernetes_takes_its_settings(objects):
     assert settings.auth
     assert isinstance(settings.artifact_place, S3Config)
     assert url.endswith("@tracklog-postgres:5432/tracklog")
+    (port,) = objects["Service", "tracklog-store"]["spec"]["ports"]
+    assert settings.artifact_place.endpoint == f"http://tracklog-store:{port['port']}"
+    assert settings.artifact_place.public_endpoint.startswith("https://")
     pod = objects["Deployment", "tracklog"]["spec"]["template"]["spec"]
     # Variables of services named tracklog would be taken for settings, and refused.
     assert pod["enableServiceLinks"] is False
@@ -98,7 +101,7 @@ def test_what_pods_refer_to_is_there(objects):
         for part in ("containers", "initContainers")
         for container in document["spec"]["template"]["spec"].get(part, ())
     ]
-    assert len(containers) == 3
+    assert len(containers) == 4
     for container in containers:
         for source in container.get("envFrom", ()):
             assert ("ConfigMap", source["configMapRef"]["name"]) in objects
